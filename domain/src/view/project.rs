@@ -1,0 +1,107 @@
+//! Projects and their progress.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{roles::Role, schema::Attribute};
+
+/// A project in the list of projects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectRow {
+    /// Project id.
+    pub id: i64,
+    /// Stable key, used in addresses.
+    pub key: String,
+    /// What people read.
+    pub name: String,
+    /// One or two sentences.
+    pub description: String,
+    /// The caller's role; none for an administrator who is not a member.
+    pub role: Option<Role>,
+    /// Photos, duplicates included.
+    pub photos: i64,
+    /// Slots that have been answered.
+    pub slots_done: i64,
+    /// Slots in all (photos times annotators a photo).
+    pub slots: i64,
+}
+
+/// A project with what every one of its pages needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Project id.
+    pub id: i64,
+    /// Stable key, used in addresses.
+    pub key: String,
+    /// What people read.
+    pub name: String,
+    /// One or two sentences.
+    pub description: String,
+    /// The role whose rights the caller has here; administrators count as leads.
+    pub role: Role,
+    /// Annotators a photo.
+    pub overlap: i16,
+    /// How long a claimed photo is held, in seconds.
+    pub lease_seconds: i32,
+    /// Attributes in order, retired ones left out.
+    pub attributes: Vec<Attribute>,
+}
+
+/// What a lead may change about a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectSettings {
+    /// What people read; 1 to 120 characters.
+    pub name: String,
+    /// At most 2,000 characters.
+    pub description: String,
+    /// Annotators a photo, 1 to 20. Lowering it takes away no answers.
+    pub overlap: i16,
+    /// 30 to 86,400 seconds.
+    pub lease_seconds: i32,
+}
+
+/// How far a project is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Photos, duplicates included.
+    pub photos: i64,
+    /// Photos that share their file with another and are labelled with it.
+    pub duplicates: i64,
+    /// Slots in all.
+    pub slots: i64,
+    /// Slots that have been answered.
+    pub slots_done: i64,
+    /// Slots that somebody holds now.
+    pub slots_held: i64,
+    /// Photos with every slot answered.
+    pub photos_done: i64,
+    /// Photo and attribute pairs whose answers differ and that nobody has decided.
+    pub open_disagreements: i64,
+    /// Unsure answers that nobody has decided.
+    pub open_unsure: i64,
+    /// Per annotator, most photos first.
+    pub annotators: Vec<AnnotatorProgress>,
+    /// Photos per value of each given attribute, in the attributes' order.
+    pub given: Vec<GivenCount>,
+}
+
+/// How far one annotator is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnnotatorProgress {
+    /// Annotator's name.
+    pub name: String,
+    /// Photos finished.
+    pub photos_done: i64,
+    /// Median milliseconds a photo, where known.
+    pub median_ms: Option<f64>,
+}
+
+/// Photos that have a value of a given attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenCount {
+    /// Attribute key.
+    pub attribute: String,
+    /// Value key.
+    pub value: String,
+    /// Photos.
+    pub photos: i64,
+}

@@ -1,0 +1,173 @@
+//! Disagreements and decisions.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{answer::Answer, view::photo::PhotoCard};
+
+/// Which disagreements to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisagreementFilter {
+    /// Attribute key; all attributes if none.
+    pub attribute: Option<String>,
+    /// Two answer keys that must both occur among the votes.
+    pub pair: Option<(String, String)>,
+    /// Also those that have been decided.
+    #[serde(default)]
+    pub decided: bool,
+    /// From the previous page.
+    pub cursor: Option<i64>,
+}
+
+/// One photo and attribute whose answers differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The photo.
+    pub photo: PhotoCard,
+    /// Attribute key.
+    pub attribute: String,
+    /// The votes that stand, oldest first.
+    pub votes: Vec<Vote>,
+    /// The decision that stands.
+    pub decision: Option<Decision>,
+}
+
+/// A vote that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Annotator's name.
+    pub annotator: String,
+    /// The answer.
+    pub answer: Answer,
+    /// The annotator's note.
+    pub note: String,
+    /// The guideline version it was given under, where known.
+    pub guideline_version: Option<i32>,
+    /// Milliseconds it took, where known.
+    pub duration_ms: Option<i32>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// Why the votes differed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The rules do not say.
+    RuleGap,
+    /// The rules say, but the photo lies on the border.
+    EdgeCase,
+    /// An annotator's slip.
+    Slip,
+    /// The part is not visible.
+    NotVisible,
+    /// The photo does not belong here.
+    WrongPhoto,
+    /// Something else; see the reason.
+    Other,
+}
+
+impl Cause {
+    /// All causes, in the order in which they are offered.
+    pub const ALL: [Self; 6] =
+        [Self::RuleGap, Self::EdgeCase, Self::Slip, Self::NotVisible, Self::WrongPhoto, Self::Other];
+
+    /// The cause's name in the database and in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RuleGap => "rule_gap",
+            Self::EdgeCase => "edge_case",
+            Self::Slip => "slip",
+            Self::NotVisible => "not_visible",
+            Self::WrongPhoto => "wrong_photo",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no cause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a cause: choose rule_gap, edge_case, slip, not_visible, wrong_photo or other")]
+pub struct UnknownCause(pub String);
+
+impl FromStr for Cause {
+    type Err = UnknownCause;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word).ok_or_else(|| UnknownCause(word.to_owned()))
+    }
+}
+
+/// A reviewer's decision as the page sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionInput {
+    /// The photo.
+    pub photo_id: i64,
+    /// Attribute key.
+    pub attribute: String,
+    /// The answer that holds.
+    pub answer: Answer,
+    /// Why the votes differed.
+    pub cause: Cause,
+    /// Why this answer; at most 1,000 characters.
+    pub reason: String,
+}
+
+/// A decision that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The answer that holds.
+    pub answer: Answer,
+    /// Why the votes differed.
+    pub cause: Cause,
+    /// Why this answer.
+    pub reason: String,
+    /// Who decided.
+    pub reviewer: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// Two answers that stand against each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputedPair {
+    /// Attribute key.
+    pub attribute: String,
+    /// The answer key that sorts first.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Photos whose votes hold both, decided or not.
+    pub photos: i64,
+    /// Those that nobody has decided.
+    pub open: i64,
+}
+
+/// How well annotators agree on one attribute. Undefined figures are none, with the reason beside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributeAgreement {
+    /// Attribute key.
+    pub attribute: String,
+    /// Photos with two or more votes.
+    pub photos: i64,
+    /// Votes on them.
+    pub votes: i64,
+    /// Mean over photos of the share of agreeing pairs, 0 to 1.
+    pub percent: Option<f64>,
+    /// Krippendorff's alpha, nominal, with not visible and unsure as values.
+    pub alpha: Option<f64>,
+    /// The same with not visible and unsure as missing.
+    pub alpha_not_visible_missing: Option<f64>,
+    /// Why a figure is undefined.
+    pub undefined: Option<String>,
+}
