@@ -7,11 +7,27 @@
 //! - [`dataset`]: the rows of an exported dataset, as the trainer and other programs read them.
 //! - [`run_config`]: what a run does.
 //! - [`view`]: what pages and REST show.
+//! - [`agreement`]: how far annotators agree.
+//! - [`consensus`]: one answer from several.
+//! - [`targets`]: what a head is trained towards.
+//! - [`csvio`]: the CSV files of votes, labels and probabilities.
+//! - [`freeze`]: a dataset from photos, votes and decisions.
+//! - [`names`]: file names for exported photos.
+//! - [`split`]: train, validation and test.
+//! - [`votes`]: a compact table of votes.
 
+pub mod agreement;
 pub mod answer;
+pub mod consensus;
+pub mod csvio;
 pub mod dataset;
+pub mod freeze;
 pub mod metrics;
+pub mod names;
 pub mod roles;
 pub mod run_config;
 pub mod schema;
+pub mod split;
+pub mod targets;
 pub mod view;
+pub mod votes;

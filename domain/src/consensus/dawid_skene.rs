@@ -1,0 +1,161 @@
+//! Dawid and Skene 1979 (Applied Statistics 28:20): the true answers and every annotator's errors, by expectation
+//! maximisation from each item's label fractions. In log space; run to convergence.
+
+use super::{
+    AnnotatorEstimate, ConsensusOptions, Decision, Method, TIE, Winner,
+    majority::{normalise_rows, shares},
+};
+use crate::votes::{NamedRatings, Ratings};
+
+/// What is estimated of an annotator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// A full confusion matrix.
+    Confusion,
+    /// One accuracy; the errors are spread evenly over the other answers.
+    OneCoin,
+}
+
+/// The model's parameters.
+#[derive(Debug, Clone, PartialEq)]
+struct Parameters {
+    /// Per answer.
+    prior: Vec<f64>,
+    /// `[(annotator * K + reported) * K + true]`: what an item's posterior needs for one vote lies side by side.
+    reported: Vec<f64>,
+}
+
+impl Parameters {
+    /// Those that make the posterior most likely.
+    fn fit(ratings: &Ratings, posterior: &[f64], errors: Errors) -> Self {
+        let k = ratings.answers();
+        let mut prior = vec![0.0; k];
+        let mut reported = vec![0.0; ratings.annotators() * k * k];
+        for (item, row) in ratings.iter().zip(posterior.chunks_exact(k)) {
+            add(&mut prior, row);
+            for rating in item {
+                let start = (rating.annotator as usize * k + rating.answer as usize) * k;
+                add(&mut reported[start..start + k], row);
+            }
+        }
+        prior.iter_mut().for_each(|p| *p /= ratings.items() as f64);
+        for counts in reported.chunks_exact_mut(k * k) {
+            match errors {
+                Errors::Confusion => normalise_columns(counts, k),
+                Errors::OneCoin => spread(counts, k),
+            }
+        }
+        Self { prior, reported }
+    }
+
+    fn largest_change(&self, other: &Self) -> f64 {
+        let both = self.prior.iter().zip(&other.prior).chain(self.reported.iter().zip(&other.reported));
+        both.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    }
+}
+
+fn add(sum: &mut [f64], row: &[f64]) {
+    sum.iter_mut().zip(row).for_each(|(sum, p)| *sum += p);
+}
+
+/// Counts `[reported * K + true]` become P(reported | true). A true answer that the annotator never met keeps zeros.
+fn normalise_columns(counts: &mut [f64], k: usize) {
+    for truth in 0..k {
+        let sum: f64 = (0..k).map(|reported| counts[reported * k + truth]).sum();
+        if sum > 0.0 {
+            (0..k).for_each(|reported| counts[reported * k + truth] /= sum);
+        }
+    }
+}
+
+/// Counts become one accuracy on the diagonal and its complement, spread evenly, elsewhere.
+fn spread(counts: &mut [f64], k: usize) {
+    let all: f64 = counts.iter().sum();
+    if all <= 0.0 || k < 2 {
+        return normalise_columns(counts, k);
+    }
+    let accuracy = ((0..k).map(|answer| counts[answer * k + answer]).sum::<f64>() / all).min(1.0);
+    counts.fill((1.0 - accuracy) / (k as f64 - 1.0));
+    (0..k).for_each(|answer| counts[answer * k + answer] = accuracy);
+}
+
+/// Replaces the posterior by that under the parameters; returns the log-likelihood of the votes.
+fn expect(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> f64 {
+    let k = ratings.answers();
+    let log_prior: Vec<f64> = parameters.prior.iter().map(|p| p.ln()).collect();
+    let log_reported: Vec<f64> = parameters.reported.iter().map(|p| p.ln()).collect();
+    let mut log_likelihood = 0.0;
+    let mut weights = vec![0.0; k];
+    for (item, row) in ratings.iter().zip(posterior.chunks_exact_mut(k)) {
+        weights.copy_from_slice(&log_prior);
+        for rating in item {
+            let start = (rating.annotator as usize * k + rating.answer as usize) * k;
+            add(&mut weights, &log_reported[start..start + k]);
+        }
+        let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if largest == f64::NEG_INFINITY {
+            // Only by rounding can every answer be impossible; the item then keeps its posterior.
+            continue;
+        }
+        let mut sum = 0.0;
+        for (p, weight) in row.iter_mut().zip(&weights) {
+            *p = (weight - largest).exp();
+            sum += *p;
+        }
+        row.iter_mut().for_each(|p| *p /= sum);
+        log_likelihood += largest + sum.ln();
+    }
+    log_likelihood
+}
+
+/// Runs expectation maximisation on one attribute.
+pub(super) fn decide<'a>(named: NamedRatings<'a>, errors: Errors, options: &ConsensusOptions) -> Decision<'a> {
+    let ratings = &named.ratings;
+    let k = ratings.answers();
+    let mut posterior = shares(ratings);
+    let mut parameters = Parameters::fit(ratings, &posterior, errors);
+    let mut log_likelihood = expect(ratings, &parameters, &mut posterior);
+    let (mut iterations, mut converged) = (1, false);
+    while !converged && iterations < options.max_iterations {
+        let next = Parameters::fit(ratings, &posterior, errors);
+        converged = parameters.largest_change(&next) <= options.tolerance;
+        parameters = next;
+        log_likelihood = expect(ratings, &parameters, &mut posterior);
+        iterations += 1;
+    }
+    let mut warnings = Vec::new();
+    if !converged {
+        warnings.push(format!("expectation maximisation had not converged after {iterations} iterations"));
+    }
+    Decision {
+        method: if errors == Errors::Confusion { Method::DawidSkene } else { Method::OneCoin },
+        winners: posterior.chunks_exact(k.max(1)).map(|row| Winner::of(row, TIE)).collect(),
+        estimates: estimates(ratings, &parameters),
+        items: named.items,
+        annotators: named.annotators,
+        answers: named.answers.iter().map(|&answer| answer.to_owned()).collect(),
+        posterior,
+        quality: Vec::new(),
+        prior: parameters.prior,
+        log_likelihood: Some(log_likelihood),
+        iterations: Some(iterations),
+        converged: Some(converged),
+        warnings,
+    }
+}
+
+fn estimates(ratings: &Ratings, parameters: &Parameters) -> Vec<AnnotatorEstimate> {
+    let k = ratings.answers();
+    let mut votes = vec![0; ratings.annotators()];
+    ratings.iter().flatten().for_each(|rating| votes[rating.annotator as usize] += 1);
+    let matrices = parameters.reported.chunks_exact(k * k);
+    matrices
+        .zip(votes)
+        .map(|(reported, votes)| {
+            let mut confusion: Vec<f64> = (0..k * k).map(|cell| reported[cell % k * k + cell / k]).collect();
+            normalise_rows(&mut confusion, k);
+            let quality = (0..k).map(|answer| parameters.prior[answer] * confusion[answer * k + answer]).sum();
+            AnnotatorEstimate { quality: Some(quality), confusion, votes }
+        })
+        .collect()
+}
