@@ -1,1 +1,11 @@
-//! placeholder
+//! Kenami's server: the command line, HTTP, sessions, media, jobs and the data folder's own PostgreSQL.
+//!
+//! - [`cli`]: the commands; [`config`]: their settings.
+//! - [`postgres`]: finding, starting, sharing and stopping a PostgreSQL of one's own.
+//! - [`web`]: the web server.
+
+pub mod cli;
+pub mod config;
+pub mod postgres;
+pub mod signals;
+pub mod web;

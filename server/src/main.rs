@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `kenami`: see `kenami --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kenami_server::cli::main(std::env::args_os())
+}

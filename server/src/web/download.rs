@@ -1,0 +1,121 @@
+//! Datasets, labels and runs as files.
+
+use std::{fmt::Display, io};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use kenami_domain::csvio;
+use kenami_store::{db::Db, error::Error, labels, runs};
+use serde::Deserialize;
+use tokio::task::JoinHandle;
+use tokio_util::io::ReaderStream;
+
+use super::{
+    AppState,
+    error::{AppError, AppResult},
+    session::CurrentActor,
+};
+use crate::{
+    export::{self, ExportFormat, Source},
+    storage::Storage,
+};
+
+/// The files of a run that people may have.
+const RUN_FILES: [(&str, &str); 5] = [
+    ("metrics.json", "application/json"),
+    ("predictions.csv", "text/csv; charset=utf-8"),
+    ("config.toml", "application/toml"),
+    ("curves.csv", "text/csv; charset=utf-8"),
+    ("model.safetensors", "application/octet-stream"),
+];
+/// Bytes that a download may be ahead of its reader.
+const AHEAD: usize = 1 << 18;
+
+/// GET /p/{key}/datasets/{name}/download, /p/{key}/labels.csv, /p/{key}/runs/{id}/files/{file}
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .route("/p/{key}/datasets/{name}/download", get(dataset))
+        .route("/p/{key}/labels.csv", get(project_labels))
+        .route("/p/{key}/runs/{id}/files/{file}", get(run_file))
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+}
+
+async fn dataset(
+    State(db): State<Db>,
+    State(storage): State<Storage>,
+    CurrentActor(actor): CurrentActor,
+    Path((key, name)): Path<(String, String)>,
+    Query(Format { format }): Query<Format>,
+) -> AppResult<Response> {
+    let format: ExportFormat = format.parse().map_err(|error| AppError::bad_request(format!("{error}")))?;
+    let source = Source::load(&actor, &db, &storage, &key, &name).await?;
+    let (file_name, content_type) = export::download_name(&source, format);
+    let (writer, reader) = tokio::io::duplex(AHEAD);
+    let task = tokio::spawn(async move { export::write_download(source, format, None, writer).await });
+    let body = Body::from_stream(ReaderStream::new(reader).chain(outcome(task)));
+    Ok(attachment(&file_name, &content_type, body))
+}
+
+/// Nothing if the writer succeeded, else an error, so that a torn download does not look complete.
+fn outcome<E: Display + Send + 'static>(task: JoinHandle<Result<(), E>>) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::once(async move {
+        let reason = match task.await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("a download broke off: {reason}");
+        Some(Err(io::Error::other("the download broke off")))
+    })
+    .filter_map(std::future::ready)
+}
+
+async fn project_labels(
+    State(db): State<Db>,
+    CurrentActor(actor): CurrentActor,
+    Path(key): Path<String>,
+) -> AppResult<Response> {
+    let rows = labels::export(&actor, &db, &key).await?;
+    let mut bytes = Vec::new();
+    csvio::write_labels(&mut bytes, &rows).map_err(AppError::internal)?;
+    Ok(attachment(&format!("{key}-labels.csv"), "text/csv; charset=utf-8", Body::from(bytes)))
+}
+
+async fn run_file(
+    State(db): State<Db>,
+    State(storage): State<Storage>,
+    CurrentActor(actor): CurrentActor,
+    Path((key, id, file)): Path<(String, i64, String)>,
+) -> AppResult<Response> {
+    let artifacts = runs::artifacts(&actor, &db, &key, id).await?.ok_or(Error::NotFound("file"))?;
+    let (file, content_type) = RUN_FILES.iter().find(|(name, _)| *name == file).ok_or(Error::NotFound("file"))?;
+    let (bytes, stream) = storage.get_artifact(&format!("{artifacts}/{file}")).await?;
+    let mut response = attachment(&format!("{key}-run-{id}-{file}"), content_type, Body::from_stream(stream));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    Ok(response)
+}
+
+/// A file to save. Names are project keys, dataset names and numbers: ASCII without quotes.
+fn attachment(file_name: &str, content_type: &str, body: Body) -> Response {
+    let plain: String = file_name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+        .collect();
+    let headers = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{plain}\"")),
+    ];
+    (headers, body).into_response()
+}
