@@ -1,0 +1,114 @@
+//! Disagreements, agreement and decisions.
+
+use kenami_domain::view::{
+    Page,
+    review::{AttributeAgreement, DecisionInput, Disagreement, DisagreementFilter, DisputedPair},
+};
+use leptos::{prelude::*, server_fn::codec::Json};
+
+use super::ApiError;
+
+/// Disagreements a page.
+pub const PAGE: usize = 48;
+
+/// A page of disagreements. Annotators have their names only where a decision stands: see [`hide_names`].
+#[server(prefix = "/fn", input = Json)]
+pub async fn disagreements(key: String, filter: DisagreementFilter) -> Result<Page<Disagreement>, ApiError> {
+    let (actor, db) = super::server()?;
+    let mut page = kenami_store::review::disagreements(&actor, &db, &key, &filter, PAGE).await?;
+    page.items.iter_mut().for_each(hide_names);
+    Ok(page)
+}
+
+/// One photo and attribute with its votes.
+#[server(prefix = "/fn")]
+pub async fn one_disagreement(key: String, photo_id: i64, attribute: String) -> Result<Disagreement, ApiError> {
+    let (actor, db) = super::server()?;
+    let mut found = kenami_store::review::disagreement(&actor, &db, &key, photo_id, &attribute).await?;
+    hide_names(&mut found);
+    Ok(found)
+}
+
+/// Pairs of answers that stand against each other, most photos first.
+#[server(prefix = "/fn")]
+pub async fn disputed_pairs(key: String) -> Result<Vec<DisputedPair>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::pairs(&actor, &db, &key).await?)
+}
+
+/// Agreement per annotated attribute.
+#[server(prefix = "/fn")]
+pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::agreement(&actor, &db, &key).await?)
+}
+
+/// Decides, and returns the disagreement with its decision.
+#[server(prefix = "/fn", input = Json)]
+pub async fn decide(key: String, decision: DecisionInput) -> Result<Disagreement, ApiError> {
+    let (actor, db) = super::server()?;
+    let (photo_id, attribute) = (decision.photo_id, decision.attribute.clone());
+    kenami_store::review::decide(&actor, &db, &key, decision).await?;
+    Ok(kenami_store::review::disagreement(&actor, &db, &key, photo_id, &attribute).await?)
+}
+
+/// Takes a decision back.
+#[server(prefix = "/fn")]
+pub async fn reopen(key: String, photo_id: i64, attribute: String) -> Result<(), ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::reopen(&actor, &db, &key, photo_id, &attribute).await?)
+}
+
+/// Numbers the annotators instead of naming them while nothing is decided: who gave an answer must not sway the decision,
+/// and what is not sent cannot be looked up in the page.
+#[cfg_attr(not(feature = "ssr"), allow(dead_code))]
+fn hide_names(disagreement: &mut Disagreement) {
+    if disagreement.decision.is_none() {
+        for (number, vote) in disagreement.votes.iter_mut().enumerate() {
+            vote.annotator = format!("Annotator {}", number + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kenami_domain::view::{
+        photo::PhotoCard,
+        review::{Cause, Decision, Vote},
+    };
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn names_show_once_a_decision_stands() {
+        let at = datetime!(2026-11-24 08:00 UTC);
+        let vote = |annotator: &str| Vote {
+            annotator: annotator.into(),
+            answer: "drop".into(),
+            note: String::new(),
+            guideline_version: None,
+            duration_ms: None,
+            created_at: at,
+        };
+        let mut open = Disagreement {
+            photo: PhotoCard { id: 1, name: "a.jpg".into(), width: 1, height: 1, given: Default::default() },
+            attribute: "ear".into(),
+            votes: vec![vote("x"), vote("y")],
+            decision: None,
+        };
+        let mut decided = open.clone();
+        decided.decision = Some(Decision {
+            answer: "drop".into(),
+            cause: Cause::Slip,
+            reason: String::new(),
+            reviewer: "z".into(),
+            created_at: at,
+        });
+        let names = |d: &Disagreement| d.votes.iter().map(|v| v.annotator.clone()).collect::<Vec<_>>();
+        hide_names(&mut open);
+        hide_names(&mut decided);
+        assert_eq!(names(&open), ["Annotator 1", "Annotator 2"]);
+        assert_eq!(names(&decided), ["x", "y"]);
+    }
+}

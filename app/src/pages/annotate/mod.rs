@@ -1,0 +1,140 @@
+//! Annotating: one photo after the other, answered by single keys under the guideline that is shown beside it.
+//!
+//! - [`session`]: what the page knows and decides, without a browser.
+//! - [`keys`]: what keys mean.
+//! - `driver`, `mirror`: requests, local storage and the window.
+//! - `keyboard`, `stage`, `panel`, `guide`, `status`: what is seen.
+
+pub mod keys;
+pub mod session;
+
+mod driver;
+mod guide;
+mod keyboard;
+mod mirror;
+mod panel;
+mod stage;
+mod status;
+
+use kenami_domain::view::{guidelines::Guideline, project::Project};
+use leptos::{either::Either, prelude::*};
+use leptos_meta::Title;
+
+use self::{
+    driver::Driver,
+    guide::Guide,
+    keyboard::{Keyboard, KeyList},
+    panel::Panel,
+    session::Stage as State,
+    stage::{Empty, Stage},
+    status::{Refused, StatusBar},
+};
+use crate::{
+    api,
+    app::SignedIn,
+    components::alert::{ErrorView, Loading},
+    pages::project::use_project,
+};
+
+/// The page on which photos are answered.
+#[component]
+pub fn AnnotatePage() -> impl IntoView {
+    let project = use_project();
+    let SignedIn(me) = expect_context();
+    let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    view! {
+        <Title text="Annotate"/>
+        <Transition fallback=|| view! { <Loading/> }>
+            {move || Suspend::new(async move {
+                match (project.resource.await, guides.await, me.await) {
+                    (Ok(project), Ok(guides), Ok(me)) => {
+                        let user_id = me.map_or(0, |me| me.id);
+                        Either::Left(view! { <Desk project guides user_id/> })
+                    }
+                    (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                        Either::Right(view! { <ErrorView error/> })
+                    }
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// What the parts of the page share beside the session.
+#[derive(Clone, Copy)]
+struct Desk {
+    driver: Driver,
+    /// The guideline shows (beside the photo, or as a drawer over a narrow window).
+    guide_open: RwSignal<bool>,
+    /// The list of keys shows.
+    keys_open: RwSignal<bool>,
+    /// Index of the attribute in focus; none while no photo is open.
+    focus: Memo<Option<usize>>,
+    /// Claim of the open photo.
+    claim: Memo<Option<i64>>,
+}
+
+/// The photo, the answers and the guideline.
+#[component]
+fn Desk(
+    /// The project.
+    project: Project,
+    /// Guidelines of the annotated attributes.
+    guides: Vec<Guideline>,
+    /// Who annotates.
+    user_id: i64,
+) -> impl IntoView {
+    let driver = Driver::new(project.key.clone(), user_id, project.lease_seconds, guides);
+    let session = driver.session;
+    let desk = Desk {
+        driver,
+        guide_open: RwSignal::new(true),
+        keys_open: RwSignal::new(false),
+        focus: Memo::new(move |_| session.with(|session| session.current().map(session::Sheet::focus))),
+        claim: Memo::new(move |_| session.with(|session| session.current().map(|sheet| sheet.photo().claim_id))),
+    };
+    provide_context(desk);
+    let started = RwSignal::new(false);
+    // Once, and in the browser alone: photos are claimed by someone who sees them.
+    Effect::new(move |before: Option<()>| {
+        if before.is_none() {
+            // In a narrow window the guideline would lie over the photo.
+            desk.guide_open.set(window_width() > NARROW);
+            started.set(true);
+            driver.start();
+        }
+    });
+    let state = Memo::new(move |_| session.with(session::Session::stage));
+    let working = Memo::new(move |_| state.get() == State::Working);
+    view! {
+        <div
+            class="annotate full-window"
+            class:annotate-started=started
+            class:annotate-guide=move || desk.guide_open.get()
+        >
+            <h1 class="visually-hidden">{format!("Annotate {}", project.name)}</h1>
+            <Keyboard/>
+            <div class="annotate-stage">
+                <Stage/>
+                {move || match state.get() {
+                    State::Working => Either::Left(()),
+                    other => Either::Right(view! { <Empty state=other key=project.key.clone() lead=project.role/> }),
+                }}
+            </div>
+            <div class="annotate-side">
+                <StatusBar/>
+                <Refused/>
+                {move || working.get().then(|| view! { <Panel/> })}
+                <Guide/>
+            </div>
+            <KeyList/>
+        </div>
+    }
+}
+
+/// Windows up to this many CSS pixels wide show the photo above the answers.
+const NARROW: f64 = 800.0;
+
+fn window_width() -> f64 {
+    window().inner_width().ok().and_then(|width| width.as_f64()).unwrap_or(f64::INFINITY)
+}
