@@ -1,0 +1,114 @@
+//! What a server function says when it fails.
+
+use leptos::{
+    prelude::{FromServerFnError, ServerFnErrorErr},
+    server_fn::codec::JsonEncoding,
+};
+use serde::{Deserialize, Serialize};
+
+/// A failed server function, as the page learns of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ApiError {
+    /// Nobody is signed in.
+    #[error("Sign in first.")]
+    Unauthenticated,
+    /// The role is too low.
+    #[error("Your role here does not allow this.")]
+    Forbidden,
+    /// There is no such thing, or the user may not know of it.
+    #[error("There is no such {0}.")]
+    NotFound(String),
+    /// A field of the input does not fit.
+    #[error("{message}")]
+    Invalid {
+        /// The field.
+        field: String,
+        /// What is wrong with it and what would fit.
+        message: String,
+    },
+    /// The world has changed since the page looked.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many attempts: seconds to wait.
+    #[error("Too many attempts: try again in {0} seconds.")]
+    TooMany(u64),
+    /// The server cannot be reached.
+    #[error("The server cannot be reached. Check the connection and try again.")]
+    Offline,
+    /// The server failed; its log says why.
+    #[error("Something went wrong on the server; it has been logged.")]
+    Internal,
+}
+
+impl ApiError {
+    /// The message, if the error concerns `field`.
+    pub fn for_field(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::Invalid { field: of, message } if of == field => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status that says the same.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound(_) => 404,
+            Self::Invalid { .. } => 422,
+            Self::Conflict(_) => 409,
+            Self::TooMany(_) => 429,
+            Self::Offline => 503,
+            Self::Internal => 500,
+        }
+    }
+}
+
+impl FromServerFnError for ApiError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(value: ServerFnErrorErr) -> Self {
+        match value {
+            ServerFnErrorErr::Request(_) => Self::Offline,
+            ServerFnErrorErr::Args(message) | ServerFnErrorErr::MissingArg(message) => {
+                Self::Invalid { field: String::new(), message }
+            }
+            _ => Self::Internal,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<kenami_store::error::Error> for ApiError {
+    fn from(error: kenami_store::error::Error) -> Self {
+        use kenami_store::error::Error;
+
+        let error = match error {
+            Error::Unauthenticated => Self::Unauthenticated,
+            Error::Forbidden => Self::Forbidden,
+            Error::NotFound(what) => Self::NotFound(what.to_owned()),
+            Error::Invalid { field, message } => Self::Invalid { field: field.to_owned(), message },
+            Error::Conflict(message) => Self::Conflict(message),
+            Error::TooMany(seconds) => Self::TooMany(seconds),
+            Error::Database(_) | Error::Migrate(_) | Error::Internal(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a server function failed");
+                Self::Internal
+            }
+        };
+        set_status(error.status());
+        error
+    }
+}
+
+/// Gives the response that is being made this HTTP status; does nothing in the browser.
+pub fn set_status(status: u16) {
+    #[cfg(feature = "ssr")]
+    if let (Some(response), Ok(status)) = (
+        leptos::prelude::use_context::<leptos_axum::ResponseOptions>(),
+        axum::http::StatusCode::from_u16(status),
+    ) {
+        response.set_status(status);
+    }
+    #[cfg(not(feature = "ssr"))]
+    let _ = status;
+}

@@ -1,0 +1,56 @@
+//! Projects, their settings and progress.
+
+use kenami_domain::view::project::{Progress, Project, ProjectRow, ProjectSettings};
+use leptos::prelude::*;
+
+use super::ApiError;
+
+/// The projects that the user may see.
+#[server(prefix = "/fn")]
+pub async fn projects() -> Result<Vec<ProjectRow>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::projects::list(&actor, &db).await?)
+}
+
+/// A project with its schema and the user's role in it.
+#[server(prefix = "/fn")]
+pub async fn read_project(key: String) -> Result<Project, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::projects::get(&actor, &db, &key).await?)
+}
+
+/// Makes a project and returns its key.
+#[server(prefix = "/fn")]
+pub async fn create_project(key: String, name: String) -> Result<String, ApiError> {
+    let (actor, db) = super::server()?;
+    kenami_store::projects::create(&actor, &db, &key, &name).await?;
+    Ok(key)
+}
+
+/// A project's settings, for leads.
+#[server(prefix = "/fn")]
+pub async fn read_project_settings(key: String) -> Result<ProjectSettings, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::projects::settings(&actor, &db, &key).await?)
+}
+
+/// Changes a project's settings.
+#[server(prefix = "/fn")]
+pub async fn update_project(
+    key: String,
+    name: String,
+    description: String,
+    overlap: i16,
+    lease_seconds: i32,
+) -> Result<(), ApiError> {
+    let (actor, db) = super::server()?;
+    let settings = ProjectSettings { name, description, overlap, lease_seconds };
+    Ok(kenami_store::projects::update(&actor, &db, &key, settings).await?)
+}
+
+/// How far a project is.
+#[server(prefix = "/fn")]
+pub async fn read_progress(key: String) -> Result<Progress, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::projects::progress(&actor, &db, &key).await?)
+}

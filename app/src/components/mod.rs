@@ -1,0 +1,16 @@
+//! The parts that pages are made of.
+
+pub mod alert;
+pub mod button;
+pub mod copy;
+pub mod dialog;
+pub mod field;
+pub mod job;
+pub mod loaded;
+pub mod markdown;
+pub mod page;
+pub mod photo;
+pub mod progress;
+pub mod shell;
+pub mod time;
+pub mod toast;

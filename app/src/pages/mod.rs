@@ -1,0 +1,18 @@
+//! One module a page.
+
+pub mod account;
+pub mod annotate;
+pub mod datasets;
+pub mod disagreements;
+pub mod guidelines;
+pub mod import;
+pub mod join;
+pub mod members;
+pub mod not_found;
+pub mod overview;
+pub mod project;
+pub mod projects;
+pub mod runs;
+pub mod settings;
+pub mod sign_in;
+pub mod users;

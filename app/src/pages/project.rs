@@ -1,0 +1,82 @@
+//! A project's frame: its name, its navigation, the page.
+
+use kenami_domain::{roles::Role, view::project::Project};
+use leptos::{either::Either, prelude::*};
+use leptos_router::{
+    components::{A, Outlet},
+    hooks::use_params_map,
+};
+
+use crate::api::{ApiError, projects};
+
+/// The project that the address names, for every page below it.
+#[derive(Clone, Copy)]
+pub struct CurrentProject {
+    /// Its key in the address.
+    pub key: Memo<String>,
+    /// The project.
+    pub resource: Resource<Result<Project, ApiError>>,
+}
+
+/// The project that the address names.
+pub fn use_project() -> CurrentProject {
+    expect_context()
+}
+
+/// The navigation of a project and the page below it.
+#[component]
+pub fn ProjectShell() -> impl IntoView {
+    let params = use_params_map();
+    let key = Memo::new(move |_| params.with(|params| params.get("key").unwrap_or_default()));
+    let resource = Resource::new(move || key.get(), projects::read_project);
+    provide_context(CurrentProject { key, resource });
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match resource.await {
+                    Ok(project) => Either::Left(view! { <ProjectNav project/> }),
+                    // The page below says what is wrong.
+                    Err(_) => Either::Right(()),
+                }
+            })}
+        </Transition>
+        <main id="main" class="page" tabindex="-1"><Outlet/></main>
+    }
+}
+
+/// The pages of a project that `role` may use: path and name.
+fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
+    [
+        ("", "Overview", Role::Annotator),
+        ("/annotate", "Annotate", Role::Annotator),
+        ("/guidelines", "Guidelines", Role::Annotator),
+        ("/disagreements", "Disagreements", Role::Reviewer),
+        ("/datasets", "Datasets", Role::Reviewer),
+        ("/runs", "Runs", Role::Reviewer),
+        ("/import", "Import", Role::Lead),
+        ("/members", "Members", Role::Lead),
+        ("/settings", "Settings", Role::Lead),
+    ]
+    .into_iter()
+    .filter(move |(_, _, needed)| role >= *needed)
+    .map(|(path, name, _)| (path, name))
+}
+
+#[component]
+fn ProjectNav(
+    /// The project.
+    project: Project,
+) -> impl IntoView {
+    let links = links(project.role)
+        .map(|(path, name)| {
+            let href = format!("/p/{}{path}", project.key);
+            view! { <li><A href=href exact=path.is_empty()>{name}</A></li> }
+        })
+        .collect_view();
+    view! {
+        <nav class="project-nav" aria-label=format!("Project {}", project.name)>
+            <a class="project-name" href=format!("/p/{}", project.key) title=project.name.clone()>{project.name.clone()}</a>
+            <ul>{links}</ul>
+        </nav>
+    }
+}
