@@ -147,7 +147,11 @@ pub fn duration(milliseconds: f64) -> String {
     } else {
         let seconds = seconds.round() as u64;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
-        if minutes < 60 { format!("{minutes} min {seconds} s") } else { format!("{} h {} min", minutes / 60, minutes % 60) }
+        if minutes < 60 {
+            format!("{minutes} min {seconds} s")
+        } else {
+            format!("{} h {} min", minutes / 60, minutes % 60)
+        }
     }
 }
 
@@ -185,7 +189,9 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_change_units_without_gaps() {
-        for (ms, text) in [(12.0, "12 ms"), (999.6, "1.0 s"), (5_850.0, "5.8 s"), (59_990.0, "1 min 0 s"), (7_260_000.0, "2 h 1 min")] {
+        for (ms, text) in
+            [(12.0, "12 ms"), (999.6, "1.0 s"), (5_850.0, "5.8 s"), (59_990.0, "1 min 0 s"), (7_260_000.0, "2 h 1 min")]
+        {
             assert_eq!(duration(ms), text, "{ms}");
         }
         assert_eq!(bytes(3_400_000.0), "3.4 MB");

@@ -5,12 +5,10 @@ use leptos::prelude::*;
 
 use super::ApiError;
 
-/// Jobs in lists.
-const LISTED: usize = 20;
-
 /// A project's latest jobs.
 #[server(prefix = "/fn")]
 pub async fn jobs(key: String) -> Result<Vec<Job>, ApiError> {
+    const LISTED: usize = 20;
     let (actor, db) = super::server()?;
     Ok(kenami_store::jobs::list(&actor, &db, &key, LISTED as _).await?)
 }

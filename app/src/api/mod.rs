@@ -1,5 +1,7 @@
 //! Server functions: one file a part of the product, each function one call of the store.
 
+#![allow(missing_docs, reason = "the server macro makes public structs of the arguments, whose fields take no docs")]
+
 pub mod annotate;
 pub mod datasets;
 mod error;

@@ -2,7 +2,11 @@
 
 use leptos::{prelude::*, task::spawn_local};
 
-use super::{alert::{Alert, Tone}, button::Button, toast::use_toasts};
+use super::{
+    alert::{Alert, Tone},
+    button::Button,
+    toast::use_toasts,
+};
 
 /// A link or token that nobody can read again later, with a button that copies it.
 #[component]
@@ -22,10 +26,16 @@ pub fn SecretOnce(
             // Browsers offer the clipboard in secure contexts only (https, or this machine).
             let clipboard = js_sys::Reflect::get(&window().navigator(), &"clipboard".into()).ok();
             let written = match clipboard.filter(|c| c.is_object()) {
-                Some(_) => wasm_bindgen_futures::JsFuture::from(window().navigator().clipboard().write_text(&value)).await.is_ok(),
+                Some(_) => wasm_bindgen_futures::JsFuture::from(window().navigator().clipboard().write_text(&value))
+                    .await
+                    .is_ok(),
                 None => false,
             };
-            if written { toasts.good("Copied.") } else { toasts.bad("The browser does not allow copying here: select the text instead.") }
+            if written {
+                toasts.good("Copied.")
+            } else {
+                toasts.bad("The browser does not allow copying here: select the text instead.")
+            }
         });
     };
     view! {

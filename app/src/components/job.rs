@@ -3,7 +3,12 @@
 use kenami_domain::view::job::{Job, JobState};
 use leptos::{either::Either, prelude::*, task::spawn_local};
 
-use super::{alert::Tone, button::{Button, Weight}, progress::ProgressBar, toast::use_toasts};
+use super::{
+    alert::Tone,
+    button::{Button, Weight},
+    progress::ProgressBar,
+    toast::use_toasts,
+};
 use crate::{api::jobs::cancel_job, text};
 
 /// Follows job `id` by server-sent events (`/events/jobs/{id}`) until it ends or the component goes: `on_event` is

@@ -24,7 +24,11 @@ pub fn absolute(at: OffsetDateTime) -> String {
 
 /// Seconds since 1970 by the clock of the machine that runs this.
 fn now() -> i64 {
-    if cfg!(target_family = "wasm") { (js_sys::Date::now() / 1000.0) as i64 } else { OffsetDateTime::now_utc().unix_timestamp() }
+    if cfg!(target_family = "wasm") {
+        (js_sys::Date::now() / 1000.0) as i64
+    } else {
+        OffsetDateTime::now_utc().unix_timestamp()
+    }
 }
 
 /// The distance from `now` to `at` (both seconds since 1970) in the largest unit that fits.
@@ -50,8 +54,15 @@ mod tests {
     #[test]
     fn distances_are_said_in_the_unit_that_fits() {
         for (seconds, text) in [
-            (0, "just now"), (60, "1 minute ago"), (3_600, "1 hour ago"), (86_400, "1 day ago"), (3 * 86_400, "3 days ago"),
-            (45 * 86_400, "1 month ago"), (800 * 86_400, "2 years ago"), (-10, "in a moment"), (-7 * 86_400, "in 7 days"),
+            (0, "just now"),
+            (60, "1 minute ago"),
+            (3_600, "1 hour ago"),
+            (86_400, "1 day ago"),
+            (3 * 86_400, "3 days ago"),
+            (45 * 86_400, "1 month ago"),
+            (800 * 86_400, "2 years ago"),
+            (-10, "in a moment"),
+            (-7 * 86_400, "in 7 days"),
         ] {
             assert_eq!(relative(1_000_000_000, 1_000_000_000 + seconds), text);
         }

@@ -25,7 +25,7 @@ pub fn AccountPage() -> impl IntoView {
     let SignedIn(me) = expect_context();
     let query = use_query_map();
     let error = move || query.with(|query| query.get("error"));
-    let saved = move || query.with(|query| query.get("saved").is_some());
+    let saved = move || query.with(|query| query.get("changed").is_some());
     view! {
         <main id="main" class="page page-medium">
             <PageHeader title="Your account"/>

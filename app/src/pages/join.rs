@@ -72,7 +72,8 @@ fn Offer(
         let name = text::role_name(role).to_lowercase();
         view! { <p>"You are invited as "<b>{name}</b>", who "{text::role_rights(role)}"."</p> }
     });
-    let administrator = offer.administrator.then(|| view! { <p>"The account becomes this server's administrator."</p> });
+    let administrator =
+        offer.administrator.then(|| view! { <p>"The account becomes this server's administrator."</p> });
     // An invitation joins the account that is signed in; every other link makes or opens one.
     let signed_in = me.filter(|_| offer.project_name.is_some() && offer.user_name.is_none());
     let form = match (signed_in, offer.user_name) {

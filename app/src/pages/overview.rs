@@ -2,7 +2,10 @@
 
 use kenami_domain::{
     roles::Role,
-    view::{photo::PhotoCard, project::{AnnotatorProgress, GivenCount, Progress, Project}},
+    view::{
+        photo::PhotoCard,
+        project::{AnnotatorProgress, GivenCount, Progress, Project},
+    },
 };
 use leptos::{either::Either, prelude::*};
 
@@ -28,11 +31,14 @@ const LISTED_VALUES: usize = 40;
 #[component]
 pub fn OverviewPage() -> impl IntoView {
     let project = use_project();
-    let data = Resource::new(move || project.key.get(), |key| async move {
-        let progress = projects::read_progress(key.clone()).await?;
-        let first = photos::photos(key, None, None, None, None).await?;
-        Ok::<_, ApiError>((progress, first.items))
-    });
+    let data = Resource::new(
+        move || project.key.get(),
+        |key| async move {
+            let progress = projects::read_progress(key.clone()).await?;
+            let first = photos::photos(key, None, None, None, None).await?;
+            Ok::<_, ApiError>((progress, first.items))
+        },
+    );
     loaded_both(project.resource, data, |project, (progress, photos)| {
         view! {
             <PageHeader title=project.name.clone() lead=project.description.clone()/>

@@ -1,6 +1,9 @@
 //! A project's settings.
 
-use kenami_domain::{schema::{Attribute, AttributeKind}, view::project::{Project, ProjectSettings}};
+use kenami_domain::{
+    schema::{Attribute, AttributeKind},
+    view::project::{Project, ProjectSettings},
+};
 use leptos::prelude::*;
 
 use super::project::use_project;
@@ -55,7 +58,9 @@ fn SettingsForm(
         Signal::derive(move || failed.get().and_then(|error| error.for_field(field).map(str::to_owned)))
     };
     let fields = ["name", "description", "overlap", "lease_seconds"];
-    let error = Signal::derive(move || failed.get().filter(|error| fields.iter().all(|field| error.for_field(field).is_none())));
+    let error = Signal::derive(move || {
+        failed.get().filter(|error| fields.iter().all(|field| error.for_field(field).is_none()))
+    });
     view! {
         <ActionForm action=update attr:class="form">
             <ErrorAlert error/>
@@ -89,7 +94,11 @@ fn Schema(
     project: Project,
 ) -> impl IntoView {
     let export = format!("/p/{}/labels.csv", project.key);
-    let attributes = project.attributes.iter().map(|attribute| view! { <AttributeItem attribute=attribute.clone()/> }).collect_view();
+    let attributes = project
+        .attributes
+        .iter()
+        .map(|attribute| view! { <AttributeItem attribute=attribute.clone()/> })
+        .collect_view();
     view! {
         <aside class="stack">
             <section class="card">

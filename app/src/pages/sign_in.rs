@@ -53,9 +53,11 @@ pub fn SignInPage() -> impl IntoView {
 
 /// `next` if it is a path of this server, else the list of projects.
 fn local_path(next: Option<&str>) -> String {
-    next.filter(|next| next.starts_with('/') && !next.starts_with("//") && !next.contains('\\') && !next.chars().any(char::is_control))
-        .unwrap_or("/")
-        .to_owned()
+    next.filter(|next| {
+        next.starts_with('/') && !next.starts_with("//") && !next.contains('\\') && !next.chars().any(char::is_control)
+    })
+    .unwrap_or("/")
+    .to_owned()
 }
 
 #[cfg(test)]
@@ -65,7 +67,14 @@ mod tests {
     #[test]
     fn the_way_back_stays_on_this_server() {
         assert_eq!(local_path(Some("/p/pets?a=b")), "/p/pets?a=b");
-        for bad in [None, Some(""), Some("https://evil.example"), Some("//evil.example"), Some("/\\evil.example"), Some("/\t/evil.example")] {
+        for bad in [
+            None,
+            Some(""),
+            Some("https://evil.example"),
+            Some("//evil.example"),
+            Some("/\\evil.example"),
+            Some("/\t/evil.example"),
+        ] {
             assert_eq!(local_path(bad), "/", "{bad:?}");
         }
     }

@@ -25,14 +25,24 @@ pub fn UsersPage() -> impl IntoView {
     let list = Resource::new(move || (create.version().get(), disable.version().get()), |_| users());
     // The link that came last, from either action.
     let secret = RwSignal::new(None::<String>);
-    Effect::new(move |_| if let Some(Ok(made)) = create.value().get() { secret.set(Some(made)) });
-    Effect::new(move |_| if let Some(Ok(made)) = link.value().get() { secret.set(Some(made)) });
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = create.value().get() {
+            secret.set(Some(made))
+        }
+    });
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = link.value().get() {
+            secret.set(Some(made))
+        }
+    });
     let field_error = Signal::derive(move || {
         create.value().get().and_then(Result::err).and_then(|error| error.for_field("name").map(str::to_owned))
     });
     let error = Signal::derive(move || {
         let create = create.value().get().and_then(Result::err).filter(|error| error.for_field("name").is_none());
-        create.or_else(|| disable.value().get().and_then(Result::err)).or_else(|| link.value().get().and_then(Result::err))
+        create
+            .or_else(|| disable.value().get().and_then(Result::err))
+            .or_else(|| link.value().get().and_then(Result::err))
     });
     view! {
         <main id="main" class="page">
@@ -82,11 +92,13 @@ fn Row(
         (false, false) => ("no password", "badge badge-warning"),
     };
     let link_label = format!("New sign-in link for {}", user.name);
-    let link_form = (!user.disabled).then(|| view! {
-        <ActionForm action=link>
-            <input type="hidden" name="user_id" value=user.id.to_string()/>
-            <button type="submit" class="button button-quiet" aria-label=link_label>"New sign-in link"</button>
-        </ActionForm>
+    let link_form = (!user.disabled).then(|| {
+        view! {
+            <ActionForm action=link>
+                <input type="hidden" name="user_id" value=user.id.to_string()/>
+                <button type="submit" class="button button-quiet" aria-label=link_label>"New sign-in link"</button>
+            </ActionForm>
+        }
     });
     let verb = if user.disabled { "Enable" } else { "Disable" };
     view! {

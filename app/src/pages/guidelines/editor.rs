@@ -1,0 +1,180 @@
+//! The editor of the next version.
+
+use kenami_domain::view::{guidelines::Guideline, project::Project};
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    draft::{DraftState, RuleDraft},
+    publish::PublishDialog,
+    rule_editor::RuleEditor,
+};
+use crate::{
+    api::{
+        ApiError,
+        guidelines::{discard_draft, save_draft},
+    },
+    components::{
+        alert::{Alert, Tone},
+        button::{Button, Weight},
+        dialog::Dialog,
+        field::{Field, described_by},
+        markdown::Markdown,
+        toast::use_toasts,
+    },
+    text,
+};
+
+/// Edits the draft: introduction, a rule for each value with examples, what changed and why.
+#[component]
+pub fn Editor(
+    /// The project.
+    project: Project,
+    /// The attribute's guideline as it was loaded.
+    guideline: Guideline,
+    /// The editor closes; the guideline is to be loaded anew.
+    done: Callback<()>,
+) -> impl IntoView {
+    let state = DraftState::new(&guideline, text::language());
+    let attribute = StoredValue::new(guideline.attribute.clone());
+    let project_key = StoredValue::new(project.key);
+    let toasts = use_toasts();
+    let error = RwSignal::new(None::<ApiError>);
+    let publishing = RwSignal::new(false);
+    let discarding = RwSignal::new(false);
+    let dirty = Memo::new(move |_| state.is_dirty());
+    warn_before_leaving(dirty);
+
+    // What is typed goes to the server; true once it is there.
+    let saving = RwSignal::new(false);
+    let save = move || async move {
+        let edit = untrack(|| state.edit());
+        let key = attribute.with_value(|attribute| attribute.key.clone());
+        saving.set(true);
+        let saved = save_draft(project_key.get_value(), key, edit.clone()).await;
+        saving.set(false);
+        if let Ok(draft) = &saved {
+            state.saved_as(edit, draft);
+        }
+        let went_well = saved.is_ok();
+        error.set(saved.err());
+        went_well
+    };
+    let save_only = move |_| {
+        spawn_local(async move {
+            save().await;
+        })
+    };
+    // Publishing takes what is typed: it is saved first.
+    let save_and_publish = move |_| {
+        spawn_local(async move {
+            let there = !dirty.get_untracked() && state.based_on.get_untracked().is_some();
+            if there || save().await {
+                publishing.set(true);
+            }
+        });
+    };
+    let discard = move |_| {
+        spawn_local(async move {
+            let key = attribute.with_value(|attribute| attribute.key.clone());
+            let there = state.based_on.get_untracked().is_some();
+            let result = if there { discard_draft(project_key.get_value(), key).await } else { Ok(()) };
+            discarding.set(false);
+            match result {
+                Ok(()) => {
+                    toasts.good("The draft is gone; the version in force stands.");
+                    done.run(());
+                }
+                Err(failed) => error.set(Some(failed)),
+            }
+        });
+    };
+    let numbered = move || -> Vec<(usize, RuleDraft)> { state.rules.get().into_iter().enumerate().collect() };
+    let began = guideline.draft.as_ref().and_then(|draft| draft.created_by.clone());
+
+    view! {
+        <div class="stack">
+            <div class="editor-bar">
+                <span class="quiet">
+                    {move || if dirty.get() { "Not saved yet" } else if state.based_on.get().is_some() { "Saved as a draft; only leads see it" } else { "No changes" }}
+                    {began.map(|name| format!(" · begun by {name}"))}
+                </span>
+                <span class="row">
+                    <Button weight=Weight::Quiet on:click=move |_| discarding.set(true)>"Discard"</Button>
+                    <Button on:click=move |_| done.run(()) disabled=dirty>"Close"</Button>
+                    <Button busy=saving on:click=save_only>"Save draft"</Button>
+                    <Button weight=Weight::Primary busy=saving on:click=save_and_publish>"Publish…"</Button>
+                </span>
+            </div>
+            <SaveProblem error done/>
+            <Introduction state/>
+            <ol class="rules">
+                <For each=numbered key=|(index, rule)| (*index, rule.value.get_value()) let((index, rule))>
+                    <RuleEditor project_key=project_key.get_value() attribute=attribute.get_value() state rule index/>
+                </For>
+            </ol>
+            <PublishDialog open=publishing project_key=project_key.get_value() attribute=attribute.get_value() state done/>
+            <Dialog open=discarding title="Discard the draft?">
+                <p>"What the draft changes is lost. Published versions stay."</p>
+                <div class="dialog-actions">
+                    <Button on:click=move |_| discarding.set(false)>"Keep it"</Button>
+                    <Button weight=Weight::Danger on:click=discard>"Discard"</Button>
+                </div>
+            </Dialog>
+        </div>
+    }
+}
+
+/// Why the draft could not be saved; where somebody else saved it meanwhile, a way on.
+#[component]
+fn SaveProblem(
+    /// The last error.
+    error: RwSignal<Option<ApiError>>,
+    /// Closes the editor and loads anew.
+    done: Callback<()>,
+) -> impl IntoView {
+    move || match error.get() {
+        Some(ApiError::Conflict(message)) => view! {
+            <Alert tone=Tone::Warning>
+                <p>{message}</p>
+                <p>"Copy what you want to keep of your text, then load what is there now."</p>
+                <Button on:click=move |_| done.run(())>"Load what is there now"</Button>
+            </Alert>
+        }
+        .into_any(),
+        Some(other) => view! { <Alert tone=Tone::Bad>{other.to_string()}</Alert> }.into_any(),
+        None => ().into_any(),
+    }
+}
+
+#[component]
+fn Introduction(
+    /// The draft.
+    state: DraftState,
+) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="columns columns-even">
+                <Field id="introduction" label="Introduction" hint="What to look at, and how the rules are applied. Markdown.">
+                    <textarea
+                        class="textarea textarea-tall" id="introduction" aria-describedby=described_by("introduction")
+                        prop:value=state.introduction on:input:target=move |event| state.introduction.set(event.target().value())
+                    >{state.introduction.get_untracked()}</textarea>
+                </Field>
+                <div class="stack-s">
+                    <span class="label">"Preview"</span>
+                    <div class="preview"><Markdown text=state.introduction/></div>
+                </div>
+            </div>
+        </section>
+    }
+}
+
+/// The browser asks before it closes a page with unsaved text.
+fn warn_before_leaving(dirty: Memo<bool>) {
+    let handle = window_event_listener(leptos::ev::beforeunload, move |event| {
+        if dirty.get_untracked() {
+            event.prevent_default();
+        }
+    });
+    on_cleanup(move || handle.remove());
+}

@@ -1,0 +1,171 @@
+//! The written guidelines: reading, history, drafting, publishing.
+
+mod changes;
+mod draft;
+mod editor;
+mod history;
+mod picker;
+mod publish;
+mod reading;
+mod rule_editor;
+
+use kenami_domain::{
+    roles::Role,
+    schema::{Attribute, AttributeKind},
+    view::{guidelines::Guideline, project::Project},
+};
+use leptos::{either::Either, prelude::*};
+use leptos_router::hooks::use_params_map;
+
+use super::project::use_project;
+use crate::{
+    api::guidelines::{guidelines, read_guideline},
+    components::{
+        alert::EmptyState,
+        button::{Button, Weight},
+        loaded::loaded_both,
+        markdown::Markdown,
+        page::PageHeader,
+        photo::PhotoImage,
+        time::Ago,
+    },
+    text,
+};
+
+use editor::Editor;
+use history::History;
+use reading::Reading;
+
+/// All attributes with the rules in force in short.
+#[component]
+pub fn GuidelinesPage() -> impl IntoView {
+    let project = use_project();
+    let all = Resource::new(move || project.key.get(), guidelines);
+    view! {
+        <PageHeader title="Guidelines" lead="What to look at, and which answer fits. Label what the photo shows; the first rule that fits decides."/>
+        {loaded_both(project.resource, all, |project, all| if all.is_empty() {
+            Either::Left(view! { <EmptyState title="This project asks nothing about its photos yet"><p>"Attributes come with an import."</p></EmptyState> })
+        } else {
+            let cards = all.into_iter().map(|guideline| view! { <Card project=project.clone() guideline/> }).collect_view();
+            Either::Right(view! { <div class="stack">{cards}</div> })
+        })}
+    }
+}
+
+#[component]
+fn Card(
+    /// The project.
+    project: Project,
+    /// The guideline of one attribute.
+    guideline: Guideline,
+) -> impl IntoView {
+    let language = text::language();
+    let attribute = guideline.attribute;
+    let name = text::attribute_name(&attribute, language);
+    let introduction = guideline.text.introduction.get(language).unwrap_or_default().to_owned();
+    let values = attribute
+        .values
+        .iter()
+        .filter(|value| !value.retired)
+        .map(|value| {
+            let name = text::value_name(&attribute, &value.key, language);
+            let example = guideline.text.rules.iter().find(|rule| rule.value == value.key).and_then(|rule| rule.examples.first());
+            let picture = match example {
+                Some(example) => Either::Left(view! {
+                    <PhotoImage project_key=project.key.clone() photo=example.photo.clone() class="tile-photo" alt=format!("Example of {name}")/>
+                }),
+                None => Either::Right(view! { <span class="tile-photo tile-blank">"no example"</span> }),
+            };
+            view! { <li class="tile">{picture}<b>{name}</b></li> }
+        })
+        .collect_view();
+    let version = match guideline.current {
+        Some(current) => Either::Left(view! {
+            <span class="quiet">"version "{current.version}", "<Ago at=current.published_at/></span>
+        }),
+        None => Either::Right(view! { <span class="badge badge-warning">"no version published"</span> }),
+    };
+    let draft = guideline.draft.map(|_| view! { <span class="badge badge-note">"draft"</span> });
+    view! {
+        <section class="card">
+            <div class="row row-apart">
+                <h2><a href=format!("/p/{}/guidelines/{}", project.key, attribute.key)>{name}</a></h2>
+                <span class="row">{draft}{version}</span>
+            </div>
+            <Markdown text=introduction/>
+            <ul class="guideline-values">{values}</ul>
+        </section>
+    }
+}
+
+/// One attribute's guideline: reading with its history, or the editor.
+#[component]
+pub fn GuidelinePage() -> impl IntoView {
+    let project = use_project();
+    let params = use_params_map();
+    let attribute = Memo::new(move |_| params.with(|params| params.get("attribute").unwrap_or_default()));
+    let resource =
+        Resource::new(move || (project.key.get(), attribute.get()), |(key, attribute)| read_guideline(key, attribute));
+    let editing = RwSignal::new(false);
+    // The editor belongs to one attribute.
+    Effect::new(move |_| {
+        attribute.track();
+        editing.set(false);
+    });
+    loaded_both(project.resource, resource, move |project, guideline| {
+        let name = text::attribute_name(&guideline.attribute, text::language());
+        let lead = project.role >= Role::Lead;
+        let verb = if guideline.draft.is_some() { "Go on with the draft" } else { "Edit" };
+        let actions = lead.then(|| {
+            view! {
+                <span hidden=move || editing.get()>
+                    <Button weight=Weight::Primary on:click=move |_| editing.set(true)>{verb}</Button>
+                </span>
+            }
+        });
+        let tabs = view! { <Tabs project=project.clone() current=guideline.attribute.key.clone()/> };
+        view! {
+            <PageHeader title=format!("Guideline: {name}")>{actions}</PageHeader>
+            {tabs}
+            {move || if editing.get() {
+                let done = Callback::new(move |()| {
+                    editing.set(false);
+                    resource.refetch();
+                });
+                Either::Left(view! { <Editor project=project.clone() guideline=guideline.clone() done/> })
+            } else {
+                Either::Right(view! {
+                    <div class="columns">
+                        <Reading project_key=project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
+                        <History project_key=project.key.clone() guideline=guideline.clone()/>
+                    </div>
+                })
+            }}
+        }
+    })
+}
+
+#[component]
+fn Tabs(
+    /// The project.
+    project: Project,
+    /// The key of the attribute that shows.
+    current: String,
+) -> impl IntoView {
+    let language = text::language();
+    let link = |attribute: &Attribute| {
+        let here = (attribute.key == current).then_some("page");
+        view! {
+            <li><a class="tab" aria-current=here href=format!("/p/{}/guidelines/{}", project.key, attribute.key)>
+                {text::attribute_name(attribute, language)}
+            </a></li>
+        }
+    };
+    let links = project
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.kind == AttributeKind::Annotated)
+        .map(link)
+        .collect_view();
+    view! { <nav aria-label="Attributes"><ul class="tabs">{links}</ul></nav> }
+}
