@@ -1,0 +1,62 @@
+//! How a run tells what it does and learns that it shall stop.
+
+use kenami_domain::metrics::CurveRow;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The dataset is known.
+    Reading {
+        /// Photos in it.
+        images: usize,
+    },
+    /// Features of the frozen trunk.
+    Features {
+        /// Photos done.
+        done: usize,
+        /// Photos in all.
+        total: usize,
+        /// Of those done, how many came from the cache.
+        cached: usize,
+    },
+    /// An epoch ended.
+    Epoch {
+        /// From 1.
+        epoch: u32,
+        /// Epochs in all.
+        epochs: u32,
+        /// The learning rate of the last step.
+        lr: f64,
+        /// Losses and accuracies of this epoch.
+        rows: Vec<CurveRow>,
+    },
+    /// Training is over, results are computed and written.
+    Evaluating,
+    /// Everything is written.
+    Finished {
+        /// Wall-clock seconds.
+        seconds: f64,
+    },
+    /// Something the user should know.
+    Warning(String),
+}
+
+/// Who watches a run. Called from several threads.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: Event);
+
+    /// Whether the run shall stop; asked at every step and every few photos.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: Event) {}
+}

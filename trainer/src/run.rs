@@ -1,0 +1,191 @@
+//! The run's folder: what is written when training is over.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use candle_core::{Device, Tensor};
+use kenami_domain::{
+    dataset::Split,
+    metrics::{CurveRow, Metrics},
+    run_config::RunConfig,
+};
+use rayon::prelude::*;
+use safetensors::{Dtype, tensor::TensorView};
+
+use crate::{
+    checkpoint,
+    data::{Dataset, HeadData, file_name},
+    error::{Error, Result},
+    evaluate::{Judged, evaluate},
+    features::Features,
+    files::write_atomically,
+    heads::{LinearHead, probabilities},
+    models::{TRUNK_PREFIX, Weights},
+};
+
+/// The run's weights: trunk and heads.
+pub(crate) const MODEL: &str = "model.safetensors";
+const METRICS: &str = "metrics.json";
+const CONFIG: &str = "config.toml";
+const PREDICTIONS: &str = "predictions.csv";
+const CURVES: &str = "curves.csv";
+
+/// Removes an earlier run's results, so that what lies in the folder is of this run; the checkpoint stays for `resume`.
+pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
+    let mut stale = vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
+    if !resume {
+        stale.push(checkpoint::path(out_dir));
+    }
+    for path in stale {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io(&path)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes metrics.json: its presence says that the run is complete.
+pub(crate) fn write_metrics(out_dir: &Path, metrics: &Metrics) -> Result<()> {
+    write_atomically(&out_dir.join(METRICS), |file| {
+        serde_json::to_writer_pretty(&mut *file, metrics)?;
+        file.write_all(b"\n")
+    })
+}
+
+/// Everything that a finished run knows.
+pub(crate) struct Outcome<'a> {
+    pub dataset: &'a Dataset,
+    pub config: &'a RunConfig,
+    pub heads: &'a [HeadData],
+    pub trained: &'a [LinearHead],
+    pub features: &'a Features,
+    pub weights: &'a Weights,
+    pub curves: &'a [CurveRow],
+}
+
+impl Outcome<'_> {
+    /// Writes weights, configuration, curves and predictions, and computes the heads' figures.
+    pub(crate) fn write(&self, out_dir: &Path) -> Result<Metrics> {
+        let distributions = self.distributions()?;
+        let config = self.config.to_toml();
+        write_atomically(&out_dir.join(CONFIG), |file| file.write_all(config.as_bytes()))?;
+        self.write_model(&out_dir.join(MODEL))?;
+        write_atomically(&out_dir.join(CURVES), |file| write_rows(file, self.curves.iter()))?;
+        write_atomically(&out_dir.join(PREDICTIONS), |file| self.write_predictions(file, &distributions))?;
+        let heads = self.heads.iter().zip(&distributions);
+        let heads = heads.map(|(head, distributions)| (head.attribute.clone(), self.splits(head, distributions)));
+        Ok(Metrics { heads: heads.collect(), ..Metrics::default() })
+    }
+
+    /// Per head, per item: the model's distribution.
+    fn distributions(&self) -> Result<Vec<Vec<Vec<f64>>>> {
+        let Features { values, width, .. } = self.features;
+        let features = Tensor::from_slice(values, (values.len() / width, *width), &Device::Cpu)?;
+        let one = |(trained, head): (&LinearHead, &HeadData)| {
+            let logits = trained.forward(&features)?.flatten_all()?.to_vec1::<f32>()?;
+            let rows = logits.par_chunks(head.labels.len());
+            Ok(rows.map(|row| probabilities(head.config.loss, row)).collect())
+        };
+        self.trained.iter().zip(self.heads).map(one).collect()
+    }
+
+    fn splits(&self, head: &HeadData, distributions: &[Vec<f64>]) -> BTreeMap<String, kenami_domain::metrics::SplitMetrics> {
+        let judged = |split: Split| {
+            let items = self.dataset.items.iter().zip(&head.truth).zip(distributions);
+            let photos = items.filter_map(|((item, truth), probabilities)| {
+                let answer = (*truth).filter(|_| item.split == split)?;
+                Some(Judged { image: file_name(&item.image), answer, probabilities })
+            });
+            photos.collect::<Vec<_>>()
+        };
+        let figures = Split::ALL.iter().filter_map(|split| Some((split.to_string(), evaluate(&head.labels, &judged(*split))?)));
+        figures.collect()
+    }
+
+    /// Every value of every head of every photo, most likely first.
+    fn write_predictions(&self, file: &mut dyn Write, distributions: &[Vec<Vec<f64>>]) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(file);
+        csv.write_record(["image", "split", "attribute", "answer", "probability", "rank"])?;
+        for (i, item) in self.dataset.items.iter().enumerate() {
+            for (head, distributions) in self.heads.iter().zip(distributions) {
+                for (rank, (label, probability)) in ranked(&head.labels, &distributions[i]).into_iter().enumerate() {
+                    csv.write_record([
+                        file_name(&item.image),
+                        item.split.as_str(),
+                        &head.attribute,
+                        &label,
+                        &format!("{probability:.6}"),
+                        &(rank + 1).to_string(),
+                    ])?;
+                }
+            }
+        }
+        csv.flush()
+    }
+
+    /// Trunk and heads, with everything that predicting needs in the metadata.
+    fn write_model(&self, path: &Path) -> Result<()> {
+        let heads: Vec<SavedHead> = self.heads.iter().map(SavedHead::of).collect();
+        let (mean, deviation) = self.weights.normalisation;
+        let metadata = HashMap::from([
+            ("format".to_owned(), "kenami-model-1".to_owned()),
+            ("config".to_owned(), self.config.to_toml()),
+            ("heads".to_owned(), serde_json::to_string(&heads).expect("heads are plain data")),
+            ("mean".to_owned(), mean.to_string()),
+            ("deviation".to_owned(), deviation.to_string()),
+        ]);
+        let failed = |error: safetensors::SafeTensorError| Error::Run(format!("cannot write {}: {error}", path.display()));
+        let mut bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        for (head, trained) in self.heads.iter().zip(self.trained) {
+            for (part, var) in [("weight", &trained.weight), ("bias", &trained.bias)] {
+                let values = var.as_tensor().flatten_all()?.to_vec1::<f32>()?;
+                let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                bytes.push((format!("heads.{}.{part}", head.attribute), Dtype::F32, var.dims().to_vec(), raw));
+            }
+        }
+        let mut views = Vec::new();
+        for (name, dtype, shape, raw) in &bytes {
+            views.push((name.clone(), TensorView::new(*dtype, shape.clone(), raw).map_err(failed)?));
+        }
+        for (name, stored) in &self.weights.tensors {
+            let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes).map_err(failed)?;
+            views.push((format!("{TRUNK_PREFIX}{name}"), view));
+        }
+        let file = safetensors::serialize(views, Some(metadata)).map_err(failed)?;
+        write_atomically(path, |out| out.write_all(&file))
+    }
+}
+
+/// A head as described in the model's metadata.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SavedHead {
+    pub attribute: String,
+    pub labels: Vec<String>,
+    pub loss: kenami_domain::run_config::LossName,
+}
+
+impl SavedHead {
+    fn of(head: &HeadData) -> Self {
+        Self { attribute: head.attribute.clone(), labels: head.labels.clone(), loss: head.config.loss }
+    }
+}
+
+/// Labels with probabilities, most likely first; equal ones in the labels' order.
+pub(crate) fn ranked(labels: &[String], probabilities: &[f64]) -> Vec<(String, f64)> {
+    let mut ranked: Vec<_> = labels.iter().cloned().zip(probabilities.iter().copied()).collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked
+}
+
+fn write_rows<'a>(file: &mut dyn Write, rows: impl Iterator<Item = &'a CurveRow>) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(file);
+    for row in rows {
+        csv.serialize(row)?;
+    }
+    csv.flush()
+}

@@ -1,0 +1,173 @@
+//! A whole run, from a dataset to a folder of results.
+
+use std::{fs, path::PathBuf, sync::Mutex, time::Instant};
+
+use kenami_domain::{
+    dataset::Split,
+    metrics::Metrics,
+    run_config::{Attention, AugmentPolicy, RunConfig, TrainPart},
+};
+
+use crate::{
+    checkpoint::{self, State},
+    data::{Dataset, head_data},
+    error::{Error, Result},
+    features::{self, Features},
+    heads::HeadTrainer,
+    models::{self, WeightsInput},
+    observer::{Event, Observer},
+    run::{self, Outcome},
+    schedule,
+};
+
+/// What is trained on what, and where the results go.
+#[derive(Debug, Clone)]
+pub struct TrainRequest {
+    /// The frozen dataset.
+    pub dataset: Dataset,
+    /// The configuration.
+    pub config: RunConfig,
+    /// The run's folder; made if it is not there. Earlier results in it are replaced.
+    pub out_dir: PathBuf,
+    /// Where features are kept between runs; not kept if absent.
+    pub cache_dir: Option<PathBuf>,
+    /// What stands behind the weights `demo` and `run:ID`, which only the caller knows.
+    pub weights: Option<WeightsInput>,
+    /// Go on from the folder's checkpoint, if it is of the same dataset, configuration and weights.
+    pub resume: bool,
+}
+
+/// Whether this version can do what `config` asks for.
+///
+/// # Errors
+/// A value is out of range, or the first thing that is not available, with what is.
+pub fn check_available(config: &RunConfig) -> Result<()> {
+    config.validate()?;
+    let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
+    if config.model.name != Default::default() {
+        return Err(models::unavailable(config.model.name));
+    }
+    if config.model.train != TrainPart::Heads {
+        return missing(format!("model.train = \"{}\"", config.model.train), "heads");
+    }
+    if config.model.attention != Attention::None {
+        return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
+    }
+    schedule::check(&config.schedule)
+}
+
+/// Passes events on and remembers the warnings, which belong to the results.
+struct Recorder<'a> {
+    observer: &'a dyn Observer,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&self, event: Event) {
+        if let Event::Warning(text) = &event {
+            tracing::warn!("{text}");
+            self.warnings.lock().expect("no panic while warnings are held").push(text.clone());
+        }
+        self.observer.event(event);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.observer.cancelled()
+    }
+}
+
+/// Trains, evaluates and writes the run's folder. Blocks; uses rayon's threads. Two runs with the same dataset,
+/// configuration and weights on one machine give identical files (but for times), also if one was interrupted and resumed.
+///
+/// # Errors
+/// See [`Error`]; [`Error::Cancelled`] where the observer asked to stop.
+pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> {
+    let started = Instant::now();
+    check_available(&request.config)?;
+    let TrainRequest { dataset, config, out_dir, cache_dir, weights, resume } = request;
+    let recorder = Recorder { observer, warnings: Mutex::default() };
+    recorder.event(Event::Reading { images: dataset.items.len() });
+    let heads = head_data(&dataset, &config, &mut |text| recorder.event(Event::Warning(text)))?;
+    if config.augment.policy != AugmentPolicy::default() && config.augment.policy != AugmentPolicy::None {
+        let text = format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
+        recorder.event(Event::Warning(text));
+    }
+    fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
+    run::clear(&out_dir, resume)?;
+
+    let weights = models::load_weights(&config.model, weights.as_ref(), config.seed)?;
+    let trunk = models::build_trunk(config.model.name, &weights)?;
+    let preprocessing = models::preprocessing(&weights, config.image_size);
+    let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
+    let extracting = Instant::now();
+    let cache = cache_dir.as_deref().map(|dir| (dir, key));
+    let features = features::extract(&dataset, trunk.as_ref(), &preprocessing, cache, &recorder)?;
+    let images_per_second = dataset.items.len() as f64 / extracting.elapsed().as_secs_f64().max(1e-9);
+
+    let resolved = RunConfig {
+        heads: heads.iter().map(|head| (head.attribute.clone(), head.config.clone())).collect(),
+        ..config.clone()
+    };
+    let Features { values, width, computed, cached } = &features;
+    let (training, validation) = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
+    let mut trainer = HeadTrainer::new(&config, &heads, values, *width, (&training, &validation))?;
+    let identity = identity(&dataset, &resolved, key);
+    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new() };
+    if resume && let Some(earlier) = checkpoint::restore(&out_dir, &state.identity, trainer.optimizer())? {
+        state = earlier;
+    }
+    train_epochs(&mut trainer, &config, &out_dir, &mut state, &recorder)?;
+
+    recorder.event(Event::Evaluating);
+    let outcome = Outcome {
+        dataset: &dataset,
+        config: &resolved,
+        heads: &heads,
+        trained: trainer.heads(),
+        features: &features,
+        weights: &weights,
+        curves: &state.rows,
+    };
+    let mut metrics = outcome.write(&out_dir)?;
+    metrics.images_per_second = images_per_second;
+    metrics.photos = dataset.items.len();
+    (metrics.features_computed, metrics.features_cached) = (*computed, *cached);
+    metrics.epochs = config.epochs;
+    metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
+    metrics.seconds = started.elapsed().as_secs_f64();
+    run::write_metrics(&out_dir, &metrics)?;
+    fs::remove_file(checkpoint::path(&out_dir)).map_err(Error::io(&out_dir))?;
+    recorder.event(Event::Finished { seconds: metrics.seconds });
+    Ok(metrics)
+}
+
+fn train_epochs(
+    trainer: &mut HeadTrainer<'_>,
+    config: &RunConfig,
+    out_dir: &std::path::Path,
+    state: &mut State,
+    observer: &dyn Observer,
+) -> Result<()> {
+    for epoch in state.epoch + 1..=config.epochs {
+        let (rows, lr) = trainer.epoch(epoch, observer)?;
+        state.epoch = epoch;
+        state.steps = trainer.optimizer().steps();
+        state.rows.extend(rows.iter().cloned());
+        checkpoint::save(out_dir, state, trainer.optimizer())?;
+        observer.event(Event::Epoch { epoch, epochs: config.epochs, lr, rows });
+    }
+    Ok(())
+}
+
+fn rows_of(dataset: &Dataset, split: Split) -> Vec<usize> {
+    let rows = dataset.items.iter().enumerate().filter(|(_, item)| item.split == split);
+    rows.map(|(row, _)| row).collect()
+}
+
+fn identity(dataset: &Dataset, config: &RunConfig, features: blake3::Hash) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(dataset.fingerprint().as_bytes());
+    hasher.update(config.to_toml().as_bytes());
+    hasher.update(features.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
