@@ -139,7 +139,8 @@ pub struct Item {
     /// The consensus per annotated attribute; absent where there is no vote or a tie.
     #[serde(default)]
     pub answers: BTreeMap<String, Answer>,
-    /// Vote shares over values per annotated attribute (not visible and unsure left out); empty where no vote is a value.
+    /// Distribution over values per annotated attribute (not visible and unsure left out), empty where no vote is a value:
+    /// the vote shares, the decided value alone, or the posterior; `crate::freeze` says which.
     #[serde(default)]
     pub targets: BTreeMap<String, BTreeMap<String, f64>>,
     /// 1 where the target may be trained on, 0 where it may not (tie, not visible, unsure, no vote).

@@ -105,6 +105,17 @@ fn the_anaesthetists_first_readings() {
 }
 
 #[test]
+fn gwet_ac1_with_missing_values() {
+    // irrCAC (PyPI): CAC(table).gwet(), the four coders of nltk's test case, and the anaesthetists' first readings.
+    let table = coders(&["123321412...", "1233224125.3", ".3332342251.", "12332441251."]);
+    assert_abs_diff_eq!(of(&table).ac1.unwrap(), 0.775444068127, epsilon = 1e-12);
+    let report = agreement(&crate::consensus::fixtures::anaesthetists(), &AgreementOptions::default());
+    assert_abs_diff_eq!(report.attributes["ear"].ac1.unwrap(), 0.646737066018, epsilon = 1e-12);
+    // The same package's fleiss().
+    assert_abs_diff_eq!(report.attributes["ear"].fleiss.unwrap(), 0.582435344828, epsilon = 1e-12);
+}
+
+#[test]
 fn not_visible_is_a_value_or_missing() {
     let mut table = VoteTable::new();
     let rows =
@@ -198,7 +209,7 @@ proptest! {
         for (name, figure) in figures {
             prop_assert_eq!(figure.is_none(), a.undefined.contains_key(name));
             if let Some(figure) = figure {
-                prop_assert!(figure <= 1.0 + 1e-12 && figure >= -1.0 - 1e-12, "{} {}", name, figure);
+                prop_assert!(figure.abs() <= 1.0 + 1e-12, "{} {}", name, figure);
             }
         }
         prop_assert!(a.percent.is_none_or(|percent| percent >= 0.0));

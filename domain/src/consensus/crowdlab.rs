@@ -69,16 +69,9 @@ pub(super) fn decide<'a>(attribute: &str, named: NamedRatings<'a>, probabilities
             "{rest} items were decided by majority: without the model's probabilities, or not visible or unsure to most"
         ));
     }
-    let (start, unresolved) = majority_labels(&examples, classes.len(), annotators);
-    let weighted = Weighted::new(&examples, &start, classes.len(), annotators);
-    let labels: Vec<usize> =
-        weighted.posterior.iter().zip(&start).map(|(row, &start)| most_probable(row).unwrap_or(start)).collect();
-    let chance =
-        weighted.posterior.iter().zip(unresolved).map(|(row, tie)| tie.filter(|_| most_probable(row).is_none()));
-    let ties: Vec<Option<Vec<usize>>> = chance.collect();
-    let weighted = Weighted::new(&examples, &labels, classes.len(), annotators);
-    let quality = annotator_quality(&examples, &labels, &weighted, annotators);
-    fill(&mut decision, &answers, &classes, &examples, &labels, &ties, &weighted);
+    let choice = Choice::new(&examples, classes.len(), annotators);
+    let quality = annotator_quality(&examples, &choice, annotators);
+    fill(&mut decision, &answers, &classes, &examples, &choice);
     let own =
         Ratings::new(items, annotators, decision.answers.len(), renumbered(&named, &decision.answers).into_iter());
     decision.estimates = majority::against(&own, &decision.winners, decision.answers.len());
@@ -86,6 +79,28 @@ pub(super) fn decide<'a>(attribute: &str, named: NamedRatings<'a>, probabilities
         estimate.quality = quality;
     }
     decision
+}
+
+/// The consensus labels and what follows from them.
+struct Choice {
+    /// By example.
+    labels: Vec<usize>,
+    /// By example; the classes that nothing tells apart.
+    ties: Vec<Option<Vec<usize>>>,
+    weighted: Weighted,
+}
+
+impl Choice {
+    /// Weights from the majority give the labels, the labels give the final weights.
+    fn new(examples: &[Example], k: usize, annotators: usize) -> Self {
+        let (start, unresolved) = majority_labels(examples, k, annotators);
+        let first = Weighted::new(examples, &start, k, annotators);
+        let modes: Vec<Option<usize>> = first.posterior.iter().map(|row| most_probable(row)).collect();
+        let labels: Vec<usize> = modes.iter().zip(start).map(|(mode, start)| mode.unwrap_or(start)).collect();
+        let ties = modes.iter().zip(unresolved).map(|(mode, tied)| tied.filter(|_| mode.is_none())).collect();
+        let weighted = Weighted::new(examples, &labels, k, annotators);
+        Self { labels, ties, weighted }
+    }
 }
 
 /// The answers between which CROWDLAB decides, sorted: the model's and the values that were voted for.
@@ -251,15 +266,11 @@ fn agreement_with_others(examples: &[Example], annotators: usize) -> Vec<Option<
 
 /// cleanlab's annotator quality: the mean posterior of the annotator's answers and their share of consensus answers on items
 /// with several votes, weighted by the model's and the annotators' part in the consensus.
-fn annotator_quality(
-    examples: &[Example],
-    labels: &[usize],
-    weighted: &Weighted,
-    annotators: usize,
-) -> Vec<Option<f64>> {
+fn annotator_quality(examples: &[Example], choice: &Choice, annotators: usize) -> Vec<Option<f64>> {
+    let weighted = &choice.weighted;
     let (mut score, mut votes) = (vec![0.0; annotators], vec![0.0; annotators]);
     let (mut right, mut compared) = (vec![0.0; annotators], vec![0.0; annotators]);
-    for ((example, &label), row) in examples.iter().zip(labels).zip(&weighted.posterior) {
+    for ((example, &label), row) in examples.iter().zip(&choice.labels).zip(&weighted.posterior) {
         for vote in &example.votes {
             let annotator = vote.annotator as usize;
             score[annotator] += row[vote.answer as usize];
@@ -282,15 +293,7 @@ fn annotator_quality(
 }
 
 /// Puts CROWDLAB's answers over the majority's, in numbers of the answers of both.
-fn fill(
-    decision: &mut Decision<'_>,
-    voted: &[&str],
-    classes: &[String],
-    examples: &[Example],
-    labels: &[usize],
-    ties: &[Option<Vec<usize>>],
-    weighted: &Weighted,
-) {
+fn fill(decision: &mut Decision<'_>, voted: &[&str], classes: &[String], examples: &[Example], choice: &Choice) {
     let mut answers: Vec<String> =
         classes.iter().cloned().chain(voted.iter().map(|&answer| answer.to_owned())).collect();
     answers.sort_unstable();
@@ -317,11 +320,11 @@ fn fill(
     for (number, example) in examples.iter().enumerate() {
         let row = &mut posterior[example.item * k..(example.item + 1) * k];
         row.fill(0.0);
-        weighted.posterior[number].iter().zip(&of_class).for_each(|(&p, &answer)| row[answer] = p);
-        decision.quality[example.item] = weighted.posterior[number][labels[number]];
-        decision.winners[example.item] = match &ties[number] {
+        choice.weighted.posterior[number].iter().zip(&of_class).for_each(|(&p, &answer)| row[answer] = p);
+        decision.quality[example.item] = choice.weighted.posterior[number][choice.labels[number]];
+        decision.winners[example.item] = match &choice.ties[number] {
             Some(tied) => Winner::Tied(tied.iter().map(|&class| of_class[class] as u32).collect()),
-            None => Winner::Answer(of_class[labels[number]] as u32),
+            None => Winner::Answer(of_class[choice.labels[number]] as u32),
         };
     }
     decision.posterior = posterior;
@@ -351,11 +354,6 @@ fn renumbered(named: &NamedRatings<'_>, answers: &[String]) -> Vec<(u32, Rating)
 pub(super) fn weights(attribute: &str, named: &NamedRatings<'_>, probabilities: &Probabilities) -> (f64, Vec<f64>) {
     let classes = classes(named, probabilities.answers(attribute));
     let examples = examples(attribute, named, &classes, probabilities);
-    let annotators = named.annotators.len();
-    let (start, _) = majority_labels(&examples, classes.len(), annotators);
-    let first = Weighted::new(&examples, &start, classes.len(), annotators);
-    let labels: Vec<usize> =
-        first.posterior.iter().zip(&start).map(|(row, &start)| most_probable(row).unwrap_or(start)).collect();
-    let weighted = Weighted::new(&examples, &labels, classes.len(), annotators);
+    let weighted = Choice::new(&examples, classes.len(), named.annotators.len()).weighted;
     (weighted.model_weight, weighted.annotator_weights.into_iter().flatten().collect())
 }

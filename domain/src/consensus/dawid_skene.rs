@@ -5,7 +5,7 @@ use super::{
     AnnotatorEstimate, ConsensusOptions, Decision, Method, TIE, Winner,
     majority::{normalise_rows, shares},
 };
-use crate::votes::{NamedRatings, Ratings};
+use crate::votes::{NamedRatings, Rating, Ratings};
 
 /// What is estimated of an annotator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,26 +26,33 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// Those that make the posterior most likely.
-    fn fit(ratings: &Ratings, posterior: &[f64], errors: Errors) -> Self {
+    /// Nothing counted yet.
+    fn zeros(ratings: &Ratings) -> Self {
         let k = ratings.answers();
-        let mut prior = vec![0.0; k];
-        let mut reported = vec![0.0; ratings.annotators() * k * k];
-        for (item, row) in ratings.iter().zip(posterior.chunks_exact(k)) {
-            add(&mut prior, row);
-            for rating in item {
-                let start = (rating.annotator as usize * k + rating.answer as usize) * k;
-                add(&mut reported[start..start + k], row);
-            }
+        Self { prior: vec![0.0; k], reported: vec![0.0; ratings.annotators() * k * k] }
+    }
+
+    /// Counts an item's votes under its posterior.
+    fn count(&mut self, item: &[Rating], posterior: &[f64]) {
+        let k = posterior.len();
+        add(&mut self.prior, posterior);
+        for rating in item {
+            let start = (rating.annotator as usize * k + rating.answer as usize) * k;
+            add(&mut self.reported[start..start + k], posterior);
         }
-        prior.iter_mut().for_each(|p| *p /= ratings.items() as f64);
-        for counts in reported.chunks_exact_mut(k * k) {
+    }
+
+    /// Turns counts into the probabilities that make the posterior most likely (the maximisation step).
+    fn maximise(mut self, ratings: &Ratings, errors: Errors) -> Self {
+        let k = ratings.answers();
+        self.prior.iter_mut().for_each(|p| *p /= ratings.items() as f64);
+        for counts in self.reported.chunks_exact_mut(k * k) {
             match errors {
                 Errors::Confusion => normalise_columns(counts, k),
                 Errors::OneCoin => spread(counts, k),
             }
         }
-        Self { prior, reported }
+        self
     }
 
     fn largest_change(&self, other: &Self) -> f64 {
@@ -79,12 +86,14 @@ fn spread(counts: &mut [f64], k: usize) {
     (0..k).for_each(|answer| counts[answer * k + answer] = accuracy);
 }
 
-/// Replaces the posterior by that under the parameters; returns the log-likelihood of the votes.
-fn expect(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> f64 {
+/// The expectation step: replaces the posterior by that under the parameters. Returns the log-likelihood of the votes and,
+/// counted in the same pass over the votes, what the next maximisation needs.
+fn expect(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> (f64, Parameters) {
     let k = ratings.answers();
     let log_prior: Vec<f64> = parameters.prior.iter().map(|p| p.ln()).collect();
     let log_reported: Vec<f64> = parameters.reported.iter().map(|p| p.ln()).collect();
     let mut log_likelihood = 0.0;
+    let mut counts = Parameters::zeros(ratings);
     let mut weights = vec![0.0; k];
     for (item, row) in ratings.iter().zip(posterior.chunks_exact_mut(k)) {
         weights.copy_from_slice(&log_prior);
@@ -93,19 +102,19 @@ fn expect(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> 
             add(&mut weights, &log_reported[start..start + k]);
         }
         let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if largest == f64::NEG_INFINITY {
-            // Only by rounding can every answer be impossible; the item then keeps its posterior.
-            continue;
+        // Only by rounding can every answer be impossible; the item then keeps its posterior.
+        if largest > f64::NEG_INFINITY {
+            let mut sum = 0.0;
+            for (p, weight) in row.iter_mut().zip(&weights) {
+                *p = (weight - largest).exp();
+                sum += *p;
+            }
+            row.iter_mut().for_each(|p| *p /= sum);
+            log_likelihood += largest + sum.ln();
         }
-        let mut sum = 0.0;
-        for (p, weight) in row.iter_mut().zip(&weights) {
-            *p = (weight - largest).exp();
-            sum += *p;
-        }
-        row.iter_mut().for_each(|p| *p /= sum);
-        log_likelihood += largest + sum.ln();
+        counts.count(item, row);
     }
-    log_likelihood
+    (log_likelihood, counts)
 }
 
 /// Runs expectation maximisation on one attribute.
@@ -113,14 +122,16 @@ pub(super) fn decide<'a>(named: NamedRatings<'a>, errors: Errors, options: &Cons
     let ratings = &named.ratings;
     let k = ratings.answers();
     let mut posterior = shares(ratings);
-    let mut parameters = Parameters::fit(ratings, &posterior, errors);
-    let mut log_likelihood = expect(ratings, &parameters, &mut posterior);
+    let mut start = Parameters::zeros(ratings);
+    ratings.iter().zip(posterior.chunks_exact(k)).for_each(|(item, row)| start.count(item, row));
+    let mut parameters = start.maximise(ratings, errors);
+    let (mut log_likelihood, mut counts) = expect(ratings, &parameters, &mut posterior);
     let (mut iterations, mut converged) = (1, false);
     while !converged && iterations < options.max_iterations {
-        let next = Parameters::fit(ratings, &posterior, errors);
+        let next = counts.maximise(ratings, errors);
         converged = parameters.largest_change(&next) <= options.tolerance;
         parameters = next;
-        log_likelihood = expect(ratings, &parameters, &mut posterior);
+        (log_likelihood, counts) = expect(ratings, &parameters, &mut posterior);
         iterations += 1;
     }
     let mut warnings = Vec::new();

@@ -152,6 +152,33 @@ fn crowdlab_is_cleanlabs() {
 }
 
 #[test]
+fn crowdlab_is_cleanlabs_with_single_votes_and_unbroken_ties() {
+    // cleanlab 2.9.0: get_label_quality_multiannotator(labels, pred_probs, return_weights=True).
+    let (table, probabilities) = fixtures::crowdlab_random();
+    let report = consensus(&table, Method::Crowdlab, Some(&probabilities), &ConsensusOptions::default()).unwrap();
+    let a = &report.attributes["a"];
+    let expected = "0 1 1 1 1 1 1 1 2 0 0 1 0 1 0 0 0 0 0 2 0 1 2 0 0 1 0 2 0 2 2 2 0 0 1 1 1 2 1 0";
+    assert_eq!(answers(a).join(" "), expected);
+    let quality = "0.4184509051 0.4549305552 0.4422028992 0.4298164333 0.4659017567 0.4657137683 0.4659021231 0.3537177853 \
+        0.5856289125 0.4301612356 0.7853268920 0.4447085162 0.5099994599 0.7758201754 0.4893496813 0.6638411049 0.5020834960 \
+        0.8899988833 0.6800000181 0.6769115211 0.5253366707 0.5184182688 0.5444361542 0.6578373431 0.4503558346 0.5263559637 \
+        0.7853268920 0.4761120093 0.5399808275 0.7735092498 0.6358327042 0.5800001698 0.5051287003 0.5191913403 0.4775314837 \
+        0.6153826052 0.6865671790 0.6199992930 0.5810600881 0.5929418615";
+    for (item, quality) in a.items.values().zip(quality.split_whitespace()) {
+        assert_abs_diff_eq!(item.quality.unwrap(), quality.parse::<f64>().unwrap(), epsilon = 1e-9);
+    }
+    let quality = [0.6329088493, 0.5442270906, 0.4816110358, 0.4667430711, 0.5236092155];
+    for (annotator, quality) in a.annotators.values().zip(quality) {
+        assert_abs_diff_eq!(annotator.quality.unwrap(), quality, epsilon = 1e-9);
+    }
+    let (model, annotators) = crowdlab::weights("a", &table.ratings("a").unwrap(), &probabilities);
+    assert_abs_diff_eq!(model, 0.6590516144, epsilon = 1e-9);
+    for (weight, expected) in annotators.iter().zip([0.1921664627, 0.1527599487, 1e-6, 1e-6, 0.1113831089]) {
+        assert_abs_diff_eq!(*weight, expected, epsilon = 1e-9);
+    }
+}
+
+#[test]
 fn crowdlab_leaves_the_unseen_to_the_majority() {
     let (mut table, probabilities) = fixtures::crowdlab();
     for annotator in ["0", "1"] {
@@ -160,7 +187,7 @@ fn crowdlab_leaves_the_unseen_to_the_majority() {
     table.push("hidden", "0", "a", "not_visible");
     table.push("hidden", "1", "a", "not_visible");
     table.push("hidden", "2", "a", "0");
-    table.push("0", "2", "a", "not_visible");
+    table.push("00", "2", "a", "not_visible");
     let mut with_hidden = probabilities.clone();
     for (answer, p) in [("0", 0.9), ("1", 0.05), ("2", 0.05)] {
         with_hidden.push("hidden", "a", answer, p);
@@ -171,8 +198,8 @@ fn crowdlab_leaves_the_unseen_to_the_majority() {
     assert_eq!(a.items["no prediction"].answer, Some(Answer::from("1")));
     assert!(report.warnings[0].contains("2 items were decided by majority"), "{:?}", report.warnings);
     // The not visible vote on item 0 is left out: its figures are those of the untouched table.
-    assert_abs_diff_eq!(a.items["0"].quality.unwrap(), 0.8772070715, epsilon = 1e-9);
-    assert_abs_diff_eq!(a.items["0"].posterior["not_visible"], 0.0);
+    assert_abs_diff_eq!(a.items["00"].quality.unwrap(), 0.8772070715, epsilon = 1e-9);
+    assert_abs_diff_eq!(a.items["00"].posterior["not_visible"], 0.0);
 }
 
 #[test]
