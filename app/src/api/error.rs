@@ -100,13 +100,18 @@ impl From<kenami_store::error::Error> for ApiError {
     }
 }
 
-/// Gives the response that is being made this HTTP status; does nothing in the browser.
+/// Gives the response that is being made this HTTP status, unless it leads elsewhere; does nothing in the browser.
 pub fn set_status(status: u16) {
     #[cfg(feature = "ssr")]
     if let (Some(response), Ok(status)) =
         (leptos::prelude::use_context::<leptos_axum::ResponseOptions>(), axum::http::StatusCode::from_u16(status))
     {
-        response.set_status(status);
+        // Whoever is not signed in is led to the sign-in page, whatever else the page could not load.
+        let leads_elsewhere =
+            response.0.read().is_ok_and(|parts| parts.headers.contains_key(axum::http::header::LOCATION));
+        if !leads_elsewhere {
+            response.set_status(status);
+        }
     }
     #[cfg(not(feature = "ssr"))]
     let _ = status;

@@ -29,3 +29,16 @@ pub async fn photos(
     };
     Ok(photos::list(&actor, &db, &key, query).await?)
 }
+
+/// Some of a project's photos, from all over the first few hundred: neighbours tend to look alike.
+#[server(prefix = "/fn")]
+pub async fn sample_photos(key: String, count: usize) -> Result<Vec<PhotoCard>, ApiError> {
+    use kenami_store::photos::{self, PhotoQuery};
+
+    const LOOKED_AT: usize = 200;
+    let (actor, db) = super::server()?;
+    let query = PhotoQuery { cursor: None, limit: LOOKED_AT, given: None, name_contains: None };
+    let photos = photos::list(&actor, &db, &key, query).await?.items;
+    let step = photos.len().div_ceil(count.max(1)).max(1);
+    Ok(photos.into_iter().step_by(step).collect())
+}

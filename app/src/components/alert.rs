@@ -1,7 +1,9 @@
 //! Messages in the page, and the states in which it has nothing to show.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 
+use super::shell::{query, sign_in_path};
 use crate::api::ApiError;
 
 /// What a message is about.
@@ -90,8 +92,11 @@ pub fn ErrorView(
         ApiError::NotFound(_) => Some("It may have been removed, or you are no member of its project."),
         _ => None,
     };
-    let sign_in = matches!(error, ApiError::Unauthenticated)
-        .then(|| view! { <a class="button button-primary" href="/sign-in" rel="external">"Sign in"</a> });
+    let location = use_location();
+    let sign_in = matches!(error, ApiError::Unauthenticated).then(|| {
+        let here = format!("{}{}", location.pathname.get_untracked(), query(&location.search.get_untracked()));
+        view! { <a class="button button-primary" href=sign_in_path(&here) rel="external">"Sign in"</a> }
+    });
     view! {
         <div class="empty empty-error" role="alert">
             <p class="empty-title">{title}</p>

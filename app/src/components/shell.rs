@@ -54,7 +54,8 @@ fn TopBar(
     }
 }
 
-fn query(search: &str) -> String {
+/// The query of an address with its question mark; empty where there is none.
+pub fn query(search: &str) -> String {
     let search = search.trim_start_matches('?');
     if search.is_empty() { String::new() } else { format!("?{search}") }
 }

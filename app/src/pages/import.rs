@@ -91,6 +91,7 @@ fn Followed(
                     <h2>"This import"</h2>
                     {move || job.get().map(|job| view! { <JobProgress job=job can_cancel=true/> })}
                     {move || report.get().map(|report| view! {
+                        <p>{summary(&report)}"."</p>
                         <Report report/>
                         <p class="row">
                             <a class="button button-primary" href=format!("/p/{project_key}")>"To the overview"</a>
@@ -119,20 +120,20 @@ fn Earlier(
                 (None, Some(error)) => error.clone(),
                 (None, None) => job.message.clone(),
             };
-            let report = report_of(&job).map(|report| view! { <Report report/> });
-            let state = job.state;
-            view! {
-                <li>
-                    <details class="card">
-                        <summary class="import-summary">
-                            <JobBadge state=Signal::from(state)/>
-                            <span class="import-summary-text">{summary}</span>
-                            <span class="quiet nowrap">{job.created_by}" · "<Ago at=job.created_at/></span>
-                        </summary>
-                        {report}
-                    </details>
-                </li>
-            }
+            let head = view! {
+                <JobBadge state=Signal::from(job.state)/>
+                <span class="import-summary-text">{summary}</span>
+                <span class="quiet nowrap">{job.created_by.clone()}" · "<Ago at=job.created_at/></span>
+            };
+            // Only a report with something to list can be opened.
+            let long = report_of(&job).filter(|report| !report.skipped.is_empty() || !report.warnings.is_empty());
+            let item = match long {
+                Some(report) => Either::Left(view! {
+                    <details class="card"><summary class="import-summary">{head}</summary><Report report/></details>
+                }),
+                None => Either::Right(view! { <div class="card"><div class="import-summary">{head}</div></div> }),
+            };
+            view! { <li>{item}</li> }
         })
         .collect_view();
     Either::Right(view! {
@@ -178,7 +179,6 @@ fn Report(
         .map(|file| view! { <tr><th scope="row" class="file-name">{file.name.clone()}</th><td>{file.reason.clone()}</td></tr> })
         .collect_view();
     view! {
-        <p>{summary(&report)}"."</p>
         {(!report.warnings.is_empty()).then(|| view! { <Alert tone=Tone::Warning><ul class="plain-list">{warnings}</ul></Alert> })}
         {(!report.skipped.is_empty()).then(|| view! {
             <h3>{text::count(report.skipped.len() as i64, "file was left out", "files were left out")}</h3>

@@ -167,7 +167,7 @@ fn Invitations() -> impl IntoView {
                 Either::Right(view! {
                     <Table caption="Open invitations">
                         <thead><tr>
-                            <th scope="col">"Role"</th><th scope="col">"By"</th><th scope="col">"Dies"</th>
+                            <th scope="col">"Role"</th><th scope="col">"By"</th><th scope="col">"Expires"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>

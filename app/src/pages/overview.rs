@@ -35,8 +35,8 @@ pub fn OverviewPage() -> impl IntoView {
         move || project.key.get(),
         |key| async move {
             let progress = projects::read_progress(key.clone()).await?;
-            let first = photos::photos(key, None, None, None, None).await?;
-            Ok::<_, ApiError>((progress, first.items))
+            let sample = photos::sample_photos(key, STRIP).await?;
+            Ok::<_, ApiError>((progress, sample))
         },
     );
     loaded_both(project.resource, data, |project, (progress, photos)| {
@@ -59,22 +59,16 @@ pub fn OverviewPage() -> impl IntoView {
 fn Strip(
     /// The project's key.
     project_key: String,
-    /// Its first photos.
+    /// Some of its photos.
     photos: Vec<PhotoCard>,
 ) -> impl IntoView {
     (!photos.is_empty()).then(|| {
-        let photos = spread(photos)
+        let photos = photos
             .into_iter()
             .map(|photo| view! { <li><PhotoImage project_key=project_key.clone() photo class="strip-photo" alt=""/></li> })
             .collect_view();
         view! { <ul class="strip" aria-label="Some of the photos">{photos}</ul> }
     })
-}
-
-/// Up to [`STRIP`] photos from all over the list: neighbours tend to look alike.
-fn spread(photos: Vec<PhotoCard>) -> Vec<PhotoCard> {
-    let step = photos.len().div_ceil(STRIP).max(1);
-    photos.into_iter().step_by(step).collect()
 }
 
 #[component]

@@ -1,10 +1,10 @@
 //! A project's frame: its name, its navigation, the page.
 
 use kenami_domain::{roles::Role, view::project::Project};
-use leptos::{either::Either, prelude::*};
+use leptos::{either::Either, html, prelude::*, wasm_bindgen::JsCast};
 use leptos_router::{
     components::{A, Outlet},
-    hooks::use_params_map,
+    hooks::{use_location, use_params_map},
 };
 
 use crate::api::{ApiError, projects};
@@ -73,10 +73,28 @@ fn ProjectNav(
             view! { <li><A href=href exact=path.is_empty()>{name}</A></li> }
         })
         .collect_view();
+    let list = NodeRef::<html::Ul>::new();
+    let location = use_location();
+    // Where the window is narrow the list scrolls: the page that shows must not be outside of it.
+    Effect::new(move |_| {
+        location.pathname.track();
+        if let Some(list) = list.get() {
+            request_animation_frame(move || show_current(&list));
+        }
+    });
     view! {
         <nav class="project-nav" aria-label=format!("Project {}", project.name)>
             <a class="project-name" href=format!("/p/{}", project.key) title=project.name.clone()>{project.name.clone()}</a>
-            <ul>{links}</ul>
+            <ul node_ref=list>{links}</ul>
         </nav>
+    }
+}
+
+/// Scrolls a list sideways so that the link to the page that shows is in sight.
+fn show_current(list: &web_sys::HtmlUListElement) {
+    let current = list.query_selector("[aria-current=page]").ok().flatten();
+    if let Some(current) = current.and_then(|current| current.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let middle = current.offset_left() - list.offset_left() + current.offset_width() / 2;
+        list.set_scroll_left(middle - list.client_width() / 2);
     }
 }

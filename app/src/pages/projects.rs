@@ -54,7 +54,7 @@ fn Card(
                 <span class="badge">{project.role.map_or("Administrator", text::role_name)}</span>
             </span>
             <p class="quiet clamp">{project.description}</p>
-            <ProgressBar done=project.slots_done total=project.slots label="Answered"/>
+            <ProgressBar done=project.slots_done total=project.slots.max(1) label="Answered"/>
             <span class="row row-apart quiet numeric">
                 <span>{text::count(project.photos, "photo", "photos")}</span>
                 <span>{done}" % answered"</span>

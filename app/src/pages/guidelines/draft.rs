@@ -64,7 +64,7 @@ impl DraftState {
             based_on: RwSignal::new(draft.map(|draft| draft.updated_at)),
             saved: RwSignal::new(None),
         };
-        state.saved.set(Some(state.content()));
+        state.saved.set(Some(untrack(|| state.content())));
         state
     }
 

@@ -136,7 +136,7 @@ fn SaveProblem(
         Some(ApiError::Conflict(message)) => view! {
             <Alert tone=Tone::Warning>
                 <p>{message}</p>
-                <p>"Copy what you want to keep of your text, then load what is there now."</p>
+                <p>"Copy what you want to keep of your text first."</p>
                 <Button on:click=move |_| done.run(())>"Load what is there now"</Button>
             </Alert>
         }
