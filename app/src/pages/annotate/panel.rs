@@ -159,6 +159,7 @@ fn AnswerButton(
 ) -> impl IntoView {
     let driver = expect_context::<Desk>().driver;
     let special = answer.value().is_none();
+    let shortcut = key.clone();
     let (mine, chosen) = (answer.clone(), Memo::new(move |_| given.get().as_ref() == Some(&answer)));
     let choose = move |_| {
         driver.send(Event::Focus(index));
@@ -178,7 +179,7 @@ fn AnswerButton(
             class:answer-special=special
             tabindex="-1"
             aria-pressed=move || if chosen.get() { "true" } else { "false" }
-            aria-keyshortcuts=key.clone()
+            aria-keyshortcuts=shortcut
             on:click=choose
         >
             {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}

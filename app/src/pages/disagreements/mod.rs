@@ -1,0 +1,7 @@
+//! To be written.
+
+use leptos::prelude::*;
+
+/// To be written.
+#[component]
+pub fn DisagreementsPage() -> impl IntoView {}
