@@ -6,6 +6,12 @@
 
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod export;
+pub mod imaging;
+pub mod import;
+pub mod jobs;
 pub mod postgres;
 pub mod signals;
+pub mod storage;
 pub mod web;

@@ -1,1 +1,31 @@
-//! placeholder
+//! Kenami's operations on PostgreSQL, one module an aggregate.
+//!
+//! Every operation is a function that takes the acting user first, checks its rights through [`rights::require`] (the
+//! one place where rights are decided) and then does its work, in a transaction where there is more than one statement.
+//! Pages and REST are thin doors to these functions.
+
+pub mod actor;
+pub mod annotate;
+mod audit;
+mod cards;
+mod catalog;
+pub mod curves;
+pub mod datasets;
+pub mod db;
+pub mod error;
+pub mod guidelines;
+pub mod jobs;
+pub mod labels;
+pub mod links;
+pub mod members;
+mod passwords;
+pub mod people;
+pub mod photos;
+pub mod projects;
+pub mod review;
+pub mod rights;
+pub mod runs;
+pub mod schema;
+mod secrets;
+mod slots;
+pub mod tokens;

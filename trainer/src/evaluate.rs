@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kenami_domain::metrics::{Confusion, ConfusedPair, SplitMetrics};
+use kenami_domain::metrics::{ConfusedPair, Confusion, SplitMetrics};
 
 /// Bins of the expected calibration error.
 const BINS: usize = 15;
@@ -133,9 +133,8 @@ mod tests {
         let distributions = [[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.3, 0.7, 0.0], [0.2, 0.8, 0.0], [0.9, 0.1, 0.0]];
         let answers = [0, 0, 0, 1, 1];
         let names = ["1", "2", "3", "4", "5"];
-        let photos: Vec<Judged<'_>> = (0..5)
-            .map(|i| Judged { image: names[i], answer: answers[i], probabilities: &distributions[i] })
-            .collect();
+        let photos: Vec<Judged<'_>> =
+            (0..5).map(|i| Judged { image: names[i], answer: answers[i], probabilities: &distributions[i] }).collect();
         let metrics = evaluate(&labels(), &photos).unwrap();
         assert_eq!(metrics.n, 5);
         assert_relative_eq!(metrics.accuracy, 0.6);

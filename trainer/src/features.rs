@@ -83,8 +83,8 @@ pub fn extract(
                 cached.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
-            let pixels = prepare(&bytes, preprocessing)
-                .map_err(|reason| Error::Image { image: item.image.clone(), reason })?;
+            let pixels =
+                prepare(&bytes, preprocessing).map_err(|reason| Error::Image { image: item.image.clone(), reason })?;
             trunk.forward(&pixels, preprocessing.size as usize, workspace, features);
             if let Some(cache) = &cache {
                 let full = push_and_take(&fresh, (hash, features.to_vec()));

@@ -1,6 +1,6 @@
 //! Linear heads on frozen features.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use kenami_domain::{
     metrics::CurveRow,
     run_config::{LossName, RunConfig},
@@ -219,12 +219,13 @@ impl<'a> HeadTrainer<'a> {
                 None => weighted,
             });
         }
-        let gradients = match total {
-            Some(total) => total.backward()?,
-            // No photo of the batch has an answer: the step counts, nothing moves but what momentum carries.
-            None => Tensor::zeros((), DType::F32, &Device::Cpu)?.backward()?,
-        };
-        self.optimizer.step(&gradients, lr)
+        match total {
+            Some(total) => self.optimizer.step(&total.backward()?, lr),
+            None => {
+                self.optimizer.skip();
+                Ok(())
+            }
+        }
     }
 
     fn validate(&self) -> Result<Vec<Tally>> {
@@ -275,5 +276,4 @@ fn tally(tally: &mut Tally, logits: &Tensor, truth: impl Iterator<Item = Option<
 }
 
 #[cfg(test)]
-#[path = "heads_tests.rs"]
 mod tests;

@@ -8,7 +8,7 @@
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
-//! - [`evaluate`]: figures.
+//! - [`evaluate`]: a head's figures on a split.
 
 mod checkpoint;
 pub mod data;

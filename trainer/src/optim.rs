@@ -61,6 +61,11 @@ impl Optimizer {
         Ok(())
     }
 
+    /// Counts a step of a batch in which no photo has an answer: nothing moves, the schedule goes on.
+    pub fn skip(&mut self) {
+        self.steps += 1;
+    }
+
     /// `g += d w; m = mu m + g; w -= lr m`, or with Nesterov `w -= lr (g + mu m)`.
     fn sgd(&self, value: &Tensor, gradient: &Tensor, moment: &Var, decay: f64, lr: f64) -> Result<Tensor> {
         let mu = self.config.momentum;
@@ -118,5 +123,4 @@ impl Optimizer {
 }
 
 #[cfg(test)]
-#[path = "optim_tests.rs"]
 mod tests;

@@ -19,7 +19,7 @@ use crate::{
     heads::{LinearHead, probabilities},
     models::{self, Trunk, Weights, Workspace},
     observer::{Event, Observer},
-    run::{MODEL, SavedHead, ranked},
+    run::{MODEL, SavedHead, SavedModel, ranked},
 };
 
 /// Photos between two progress events.
@@ -57,12 +57,8 @@ impl Predictor {
     /// It is no run's model.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let wrong = |what: &str| Error::Run(format!("this is not a run's {MODEL}: {what}"));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| wrong(&error.to_string()))?;
-        let fields = metadata.metadata().clone().unwrap_or_default();
-        let field = |name: &str| fields.get(name).ok_or_else(|| wrong(&format!("no {name} in its metadata")));
-        let config = RunConfig::from_toml(field("config")?)?;
-        let saved: Vec<SavedHead> =
-            serde_json::from_str(field("heads")?).map_err(|error| wrong(&error.to_string()))?;
+        let saved = SavedModel::read(bytes).ok_or_else(|| wrong("it does not describe its heads"))?;
+        let config = RunConfig::from_toml(&saved.config)?;
         let weights = Weights::from_bytes(config.model.name, bytes)?;
         let trunk = models::build_trunk(config.model.name, &weights)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(&error.to_string()))?;
@@ -76,7 +72,7 @@ impl Predictor {
             Ok(Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?)
         };
         let width = trunk.features();
-        let heads = saved.into_iter().map(|head| {
+        let heads = saved.heads.into_iter().map(|head| {
             let classes = head.labels.len();
             let weight = tensor(format!("heads.{}.weight", head.attribute), &[classes, width])?;
             let bias = tensor(format!("heads.{}.bias", head.attribute), &[classes])?;
@@ -98,8 +94,8 @@ impl Predictor {
     }
 
     fn one(&self, workspace: &mut Workspace, name: &str, bytes: &[u8]) -> Result<Prediction> {
-        let pixels = prepare(bytes, &self.preprocessing)
-            .map_err(|reason| Error::Image { image: name.to_owned(), reason })?;
+        let pixels =
+            prepare(bytes, &self.preprocessing).map_err(|reason| Error::Image { image: name.to_owned(), reason })?;
         let mut features = vec![0.0; self.trunk.features()];
         self.trunk.forward(&pixels, self.preprocessing.size as usize, workspace, &mut features);
         let width = features.len();

@@ -14,7 +14,7 @@ use kenami_domain::{
     run_config::RunConfig,
 };
 use rayon::prelude::*;
-use safetensors::{Dtype, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     checkpoint,
@@ -29,6 +29,8 @@ use crate::{
 
 /// The run's weights: trunk and heads.
 pub(crate) const MODEL: &str = "model.safetensors";
+/// Key of a model's description in the file's metadata.
+const METADATA: &str = "kenami";
 const METRICS: &str = "metrics.json";
 const CONFIG: &str = "config.toml";
 const PREDICTIONS: &str = "predictions.csv";
@@ -36,7 +38,8 @@ const CURVES: &str = "curves.csv";
 
 /// Removes an earlier run's results, so that what lies in the folder is of this run; the checkpoint stays for `resume`.
 pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
-    let mut stale = vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
+    let mut stale =
+        vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
     if !resume {
         stale.push(checkpoint::path(out_dir));
     }
@@ -94,7 +97,11 @@ impl Outcome<'_> {
         self.trained.iter().zip(self.heads).map(one).collect()
     }
 
-    fn splits(&self, head: &HeadData, distributions: &[Vec<f64>]) -> BTreeMap<String, kenami_domain::metrics::SplitMetrics> {
+    fn splits(
+        &self,
+        head: &HeadData,
+        distributions: &[Vec<f64>],
+    ) -> BTreeMap<String, kenami_domain::metrics::SplitMetrics> {
         let judged = |split: Split| {
             let items = self.dataset.items.iter().zip(&head.truth).zip(distributions);
             let photos = items.filter_map(|((item, truth), probabilities)| {
@@ -103,7 +110,8 @@ impl Outcome<'_> {
             });
             photos.collect::<Vec<_>>()
         };
-        let figures = Split::ALL.iter().filter_map(|split| Some((split.to_string(), evaluate(&head.labels, &judged(*split))?)));
+        let figures =
+            Split::ALL.iter().filter_map(|split| Some((split.to_string(), evaluate(&head.labels, &judged(*split))?)));
         figures.collect()
     }
 
@@ -130,16 +138,16 @@ impl Outcome<'_> {
 
     /// Trunk and heads, with everything that predicting needs in the metadata.
     fn write_model(&self, path: &Path) -> Result<()> {
-        let heads: Vec<SavedHead> = self.heads.iter().map(SavedHead::of).collect();
-        let (mean, deviation) = self.weights.normalisation;
-        let metadata = HashMap::from([
-            ("format".to_owned(), "kenami-model-1".to_owned()),
-            ("config".to_owned(), self.config.to_toml()),
-            ("heads".to_owned(), serde_json::to_string(&heads).expect("heads are plain data")),
-            ("mean".to_owned(), mean.to_string()),
-            ("deviation".to_owned(), deviation.to_string()),
-        ]);
-        let failed = |error: safetensors::SafeTensorError| Error::Run(format!("cannot write {}: {error}", path.display()));
+        let metadata = SavedModel {
+            config: self.config.to_toml(),
+            heads: self.heads.iter().map(SavedHead::of).collect(),
+            normalisation: self.weights.normalisation,
+        };
+        // One entry: several would be written in an order of their own each time.
+        let metadata = serde_json::to_string(&metadata).expect("a model's description is plain data");
+        let metadata = HashMap::from([(METADATA.to_owned(), metadata)]);
+        let failed =
+            |error: safetensors::SafeTensorError| Error::Run(format!("cannot write {}: {error}", path.display()));
         let mut bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for (head, trained) in self.heads.iter().zip(self.trained) {
             for (part, var) in [("weight", &trained.weight), ("bias", &trained.bias)] {
@@ -158,6 +166,24 @@ impl Outcome<'_> {
         }
         let file = safetensors::serialize(views, Some(metadata)).map_err(failed)?;
         write_atomically(path, |out| out.write_all(&file))
+    }
+}
+
+/// What `model.safetensors` says besides tensors, as JSON under [`METADATA`].
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SavedModel {
+    /// The resolved configuration as TOML.
+    pub config: String,
+    pub heads: Vec<SavedHead>,
+    /// Mean and deviation of pixel values that the trunk expects.
+    pub normalisation: (f32, f32),
+}
+
+impl SavedModel {
+    /// Reads the description of a run's model; `None` where the file is not one.
+    pub(crate) fn read(file: &[u8]) -> Option<Self> {
+        let (_, header) = SafeTensors::read_metadata(file).ok()?;
+        serde_json::from_str(header.metadata().as_ref()?.get(METADATA)?).ok()
     }
 }
 

@@ -89,7 +89,8 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     recorder.event(Event::Reading { images: dataset.items.len() });
     let heads = head_data(&dataset, &config, &mut |text| recorder.event(Event::Warning(text)))?;
     if config.augment.policy != AugmentPolicy::default() && config.augment.policy != AugmentPolicy::None {
-        let text = format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
+        let text =
+            format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
         recorder.event(Event::Warning(text));
     }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;

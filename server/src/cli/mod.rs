@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod agreement;
+mod bar;
 pub mod consensus;
 pub mod context;
 pub mod dataset;

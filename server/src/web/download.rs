@@ -1,7 +1,5 @@
 //! Datasets, labels and runs as files.
 
-use std::{fmt::Display, io};
-
 use axum::{
     Router,
     body::Body,
@@ -10,13 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
-use kenami_domain::csvio;
+use kenami_domain::{csvio, view::dataset::ExportFormat};
 use kenami_store::{db::Db, error::Error, labels, runs};
 use serde::Deserialize;
-use tokio::task::JoinHandle;
-use tokio_util::io::ReaderStream;
 
 use super::{
     AppState,
@@ -24,7 +18,7 @@ use super::{
     session::CurrentActor,
 };
 use crate::{
-    export::{self, ExportFormat, Source},
+    export::{self, ExportError},
     storage::Storage,
 };
 
@@ -36,8 +30,6 @@ const RUN_FILES: [(&str, &str); 5] = [
     ("curves.csv", "text/csv; charset=utf-8"),
     ("model.safetensors", "application/octet-stream"),
 ];
-/// Bytes that a download may be ahead of its reader.
-const AHEAD: usize = 1 << 18;
 
 /// GET /p/{key}/datasets/{name}/download, /p/{key}/labels.csv, /p/{key}/runs/{id}/files/{file}
 pub fn router() -> Router<AppState> {
@@ -49,7 +41,7 @@ pub fn router() -> Router<AppState> {
 
 #[derive(Deserialize)]
 struct Format {
-    format: String,
+    format: ExportFormat,
 }
 
 async fn dataset(
@@ -59,27 +51,17 @@ async fn dataset(
     Path((key, name)): Path<(String, String)>,
     Query(Format { format }): Query<Format>,
 ) -> AppResult<Response> {
-    let format: ExportFormat = format.parse().map_err(|error| AppError::bad_request(format!("{error}")))?;
-    let source = Source::load(&actor, &db, &storage, &key, &name).await?;
-    let (file_name, content_type) = export::download_name(&source, format);
-    let (writer, reader) = tokio::io::duplex(AHEAD);
-    let task = tokio::spawn(async move { export::write_download(source, format, None, writer).await });
-    let body = Body::from_stream(ReaderStream::new(reader).chain(outcome(task)));
-    Ok(attachment(&file_name, &content_type, body))
+    let request = export::Request { actor, db, storage, project: key, dataset: name, format, by: None };
+    let download = export::download(request).await.map_err(refused)?;
+    Ok(attachment(&download.file_name, download.content_type, Body::from_stream(download.body)))
 }
 
-/// Nothing if the writer succeeded, else an error, so that a torn download does not look complete.
-fn outcome<E: Display + Send + 'static>(task: JoinHandle<Result<(), E>>) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::once(async move {
-        let reason = match task.await {
-            Ok(Ok(())) => return None,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!("a download broke off: {reason}");
-        Some(Err(io::Error::other("the download broke off")))
-    })
-    .filter_map(std::future::ready)
+fn refused(error: ExportError) -> AppError {
+    match error {
+        ExportError::Store(error) => error.into(),
+        ExportError::UnknownAttribute(_) | ExportError::NoAttribute => AppError::bad_request(error.to_string()),
+        other => AppError::internal(other),
+    }
 }
 
 async fn project_labels(

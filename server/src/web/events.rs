@@ -13,7 +13,7 @@ use kenami_domain::view::{
     job::{Job, JobKind},
     run::CurvePoint,
 };
-use kenami_store::{actor::Actor, db::Db, error::Error, jobs, runs};
+use kenami_store::{actor::Actor, curves, db::Db, error::Error, jobs};
 use sqlx::postgres::PgListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -147,7 +147,7 @@ impl Follower {
 
     async fn new_points(&mut self) -> Vec<CurvePoint> {
         // An annotator may follow a job, but not see a run's results.
-        let points = runs::curves_of_job(&self.actor, &self.db, self.job_id).await.unwrap_or_default();
+        let points = curves::of_job(&self.actor, &self.db, self.job_id).await.unwrap_or_default();
         let new = |point: &CurvePoint| self.sent.insert((point.epoch, point.split.clone(), point.series.clone()));
         points.into_iter().filter(new).collect()
     }

@@ -41,7 +41,6 @@ use tower_http::{
 use self::{error::AppError, events::JobEvents};
 use crate::{
     config::{DataDir, ServeConfig},
-    rest,
     storage::Storage,
 };
 
@@ -90,7 +89,6 @@ pub fn router(state: AppState) -> Router {
     let answers = Router::new()
         .merge(pages::router(&state))
         .merge(auth::router().layer(GlobalConcurrencyLimitLayer::new(SIGN_INS)))
-        .merge(rest::router(state.clone()))
         .fallback(pages::not_found)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
         .layer(RequestBodyLimitLayer::new(BODY));

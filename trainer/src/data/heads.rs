@@ -130,9 +130,10 @@ struct Row {
 fn own_row(item: &Item, attribute: &Attribute, labels: &[String]) -> Result<Row> {
     let key = &attribute.key;
     let index = |value: &str| {
-        labels.iter().position(|label| label == value).ok_or_else(|| {
-            Error::Dataset(format!("{}: `{value}` is not a value of the attribute `{key}`", item.image))
-        })
+        labels
+            .iter()
+            .position(|label| label == value)
+            .ok_or_else(|| Error::Dataset(format!("{}: `{value}` is not a value of the attribute `{key}`", item.image)))
     };
     let one_hot = |at: usize| {
         let mut row = vec![0.0; labels.len()];
@@ -141,13 +142,7 @@ fn own_row(item: &Item, attribute: &Attribute, labels: &[String]) -> Result<Row>
     };
     if attribute.kind == AttributeKind::Given {
         let truth = item.given.get(key).map(|value| index(value)).transpose()?;
-        return Ok(Row {
-            votes: truth.map(one_hot),
-            count: 1.0,
-            trusted: truth.is_some(),
-            unanswerable: false,
-            truth,
-        });
+        return Ok(Row { votes: truth.map(one_hot), count: 1.0, trusted: truth.is_some(), unanswerable: false, truth });
     }
     let answer = item.answers.get(key);
     let answered = answer.and_then(Answer::value).map(index).transpose()?;
@@ -216,8 +211,7 @@ impl Prior {
             )));
         }
         let entries: Vec<_> = dataset.manifest.priors.iter().filter(|prior| prior.attribute == *key).collect();
-        let source =
-            config.prior.unwrap_or(if entries.is_empty() { PriorSource::Train } else { PriorSource::Table });
+        let source = config.prior.unwrap_or(if entries.is_empty() { PriorSource::Train } else { PriorSource::Table });
         config.prior = Some(source);
         if source == PriorSource::Train {
             let given = entries.first().map(|prior| prior.given_attribute.clone());
@@ -253,9 +247,9 @@ impl Prior {
             let given = dataset.manifest.schema.attributes.iter().filter(|a| a.kind == AttributeKind::Given);
             given.max_by_key(|a| a.values.len()).map(|a| a.key.clone())
         };
-        let given = given.or_else(of_schema).ok_or_else(|| {
-            Error::Dataset(format!("heads.{key}.targets: no given attribute to expect `{key}` from"))
-        })?;
+        let given = given
+            .or_else(of_schema)
+            .ok_or_else(|| Error::Dataset(format!("heads.{key}.targets: no given attribute to expect `{key}` from")))?;
         let mut sums: BTreeMap<String, (f64, Vec<f64>)> = BTreeMap::new();
         for (item, row) in dataset.items.iter().zip(rows) {
             let (Some(value), Some(votes), true, Split::Train) =
@@ -294,5 +288,4 @@ fn labelled_in_train(dataset: &Dataset, head: &HeadData) -> usize {
 }
 
 #[cfg(test)]
-#[path = "heads_tests.rs"]
 mod tests;

@@ -33,14 +33,7 @@ pub struct Variant {
     head: usize,
 }
 
-const fn stage(
-    repeats: usize,
-    kernel: usize,
-    stride: usize,
-    expand: usize,
-    inputs: usize,
-    outputs: usize,
-) -> Stage {
+const fn stage(repeats: usize, kernel: usize, stride: usize, expand: usize, inputs: usize, outputs: usize) -> Stage {
     Stage { repeats, kernel, stride, expand, inputs, outputs }
 }
 
@@ -154,8 +147,9 @@ impl EfficientNetLite {
 }
 
 fn block(weights: &Weights, number: usize, stage: Stage) -> Result<InvertedResidual> {
-    let fold =
-        |conv: &str, norm: &str| folded(weights, &format!("_blocks.{number}.{conv}"), &format!("_blocks.{number}.{norm}"));
+    let fold = |conv: &str, norm: &str| {
+        folded(weights, &format!("_blocks.{number}.{conv}"), &format!("_blocks.{number}.{norm}"))
+    };
     let expand = if stage.expand == 1 {
         None
     } else {

@@ -9,7 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Variant, hub, key_layouts::KeyLayout, unavailable};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    run::SavedModel,
+};
 
 /// Before every tensor of the trunk in a run's `model.safetensors`.
 pub const TRUNK_PREFIX: &str = "trunk.";
@@ -69,7 +72,8 @@ impl Weights {
             let stored = Stored { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
             tensors.insert(native, stored);
         }
-        let normalisation = stored_normalisation(bytes).unwrap_or(layout.normalisation());
+        // A run of foreign weights carries their normalisation along with native names.
+        let normalisation = SavedModel::read(bytes).map_or(layout.normalisation(), |saved| saved.normalisation);
         Ok(Self { tensors, normalisation })
     }
 
@@ -133,13 +137,6 @@ impl Weights {
         hasher.update(format!("{:?}", self.normalisation).as_bytes());
         hasher.finalize()
     }
-}
-
-/// The normalisation that a run's file carries in its metadata (a run of foreign weights keeps theirs).
-fn stored_normalisation(bytes: &[u8]) -> Option<(f32, f32)> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
-    let fields = metadata.metadata().as_ref()?;
-    Some((fields.get("mean")?.parse().ok()?, fields.get("deviation")?.parse().ok()?))
 }
 
 /// The standard normal distribution by Box and Muller.

@@ -153,3 +153,58 @@ impl<const K: usize, const S: usize> WithSimd for Row<'_, K, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_abs_diff_eq;
+
+    use super::*;
+
+    fn wave(len: usize, step: f32) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect()
+    }
+
+    /// One output value by the definition.
+    fn reference(op: &Depthwise, rows: &[Vec<f32>], column: usize, channel: usize) -> f32 {
+        let (kernel, channels) = (op.kernel, op.channels());
+        let mut sum = f64::from(op.bias[channel]);
+        for (y, row) in rows.iter().enumerate() {
+            for x in 0..kernel {
+                let pixel = row[(column * op.stride + x) * channels + channel];
+                sum += f64::from(op.weight[(y * kernel + x) * channels + channel]) * f64::from(pixel);
+            }
+        }
+        sum.clamp(0.0, 6.0) as f32
+    }
+
+    #[test]
+    fn every_path_agrees_with_the_definition() {
+        let mut paths = vec![Arch::Scalar, Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        paths.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        // Channels and columns that fill no vector and no tile, or several.
+        for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+            for (channels, columns) in [(1, 1), (7, 3), (16, 4), (37, 9), (64, 6)] {
+                let op = Depthwise::new(&wave(channels * kernel * kernel, 0.7), wave(channels, 0.3), kernel, stride);
+                let padded = (columns - 1) * stride + kernel;
+                let rows: Vec<_> = (0..kernel).map(|y| wave(padded * channels, 0.11 + y as f32 * 0.02)).collect();
+                let slices: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+                for arch in &paths {
+                    let mut output = vec![f32::NAN; columns * channels];
+                    depthwise_row(*arch, &op, &slices, &mut output);
+                    for (i, value) in output.into_iter().enumerate() {
+                        let expected = reference(&op, &rows, i / channels, i % channels);
+                        assert_abs_diff_eq!(value, expected, epsilon = 2e-5);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of at least")]
+    fn a_row_that_is_too_short_is_refused() {
+        let op = Depthwise::new(&[0.0; 9], vec![0.0], 3, 1);
+        depthwise_row(Arch::new(), &op, &[&[0.0; 3], &[0.0; 3], &[0.0; 2]], &mut [0.0]);
+    }
+}

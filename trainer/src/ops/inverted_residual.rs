@@ -73,14 +73,7 @@ impl InvertedResidual {
     ///
     /// # Panics
     /// Where `input` has another length than `grid` says or `grid` other channels than the block takes.
-    pub fn forward(
-        &self,
-        arch: Arch,
-        input: &[f32],
-        grid: Grid,
-        output: &mut Vec<f32>,
-        scratch: &mut Scratch,
-    ) -> Grid {
+    pub fn forward(&self, arch: Arch, input: &[f32], grid: Grid, output: &mut Vec<f32>, scratch: &mut Scratch) -> Grid {
         assert_eq!(input.len(), grid.len());
         assert_eq!(grid.channels, self.expand.as_ref().map_or(self.depthwise.channels(), Pointwise::inputs));
         let plan = self.plan(grid);
@@ -194,5 +187,112 @@ impl InvertedResidual {
         }
         let filtered = &scratch.filtered[..rows.len() * plan.output.columns * self.depthwise.channels()];
         self.project.multiply(filtered, output, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_abs_diff_eq;
+
+    use super::*;
+
+    fn wave(len: usize, step: f32) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    struct Case {
+        kernel: usize,
+        stride: usize,
+        expand: usize,
+        grid: Grid,
+        outputs: usize,
+    }
+
+    /// The block layer by layer, from the definition. Weights are PyTorch's order.
+    fn reference(case: &Case, weights: [&[f32]; 3], input: &[f32]) -> Vec<f32> {
+        let Case { kernel, stride, expand, grid, outputs } = *case;
+        let wide = grid.channels * expand;
+        let [expand_w, depthwise_w, project_w] = weights;
+        let expanded: Vec<f32> = if expand == 1 {
+            input.to_vec()
+        } else {
+            let pixel = |p: &[f32]| -> Vec<f32> {
+                let sum = |o: usize| (0..grid.channels).map(|i| expand_w[o * grid.channels + i] * p[i]).sum::<f32>();
+                (0..wide).map(|o| relu6(sum(o) + 0.1)).collect()
+            };
+            input.chunks(grid.channels).flat_map(pixel).collect()
+        };
+        let (down, right) = (same_padding(grid.rows, kernel, stride), same_padding(grid.columns, kernel, stride));
+        let mut output = Vec::new();
+        for (row, column) in (0..down.output).flat_map(|r| (0..right.output).map(move |c| (r, c))) {
+            let mut filtered = vec![0.2f32; wide];
+            for (y, x) in (0..kernel).flat_map(|y| (0..kernel).map(move |x| (y, x))) {
+                let (Some(r), Some(c)) =
+                    ((row * stride + y).checked_sub(down.before), (column * stride + x).checked_sub(right.before))
+                else {
+                    continue;
+                };
+                if r < grid.rows && c < grid.columns {
+                    for (k, sum) in filtered.iter_mut().enumerate() {
+                        let pixel = expanded[(r * grid.columns + c) * wide + k];
+                        *sum += depthwise_w[k * kernel * kernel + y * kernel + x] * pixel;
+                    }
+                }
+            }
+            for o in 0..outputs {
+                let sum: f32 = (0..wide).map(|k| project_w[o * wide + k] * relu6(filtered[k])).sum();
+                let skip = stride == 1 && outputs == grid.channels;
+                output.push(sum - 0.3 + if skip { input[(row * grid.columns + column) * outputs + o] } else { 0.0 });
+            }
+        }
+        output
+    }
+
+    fn check(case: &Case) {
+        let Case { kernel, stride, expand, grid, outputs } = *case;
+        let wide = grid.channels * expand;
+        let expand_w = wave(wide * grid.channels, 0.37);
+        let depthwise_w = wave(wide * kernel * kernel, 0.53);
+        let project_w = wave(outputs * wide, 0.29);
+        let input = wave(grid.len(), 0.17);
+        let block = InvertedResidual {
+            expand: (expand != 1).then(|| Pointwise::new(&expand_w, vec![0.1; wide], grid.channels)),
+            depthwise: Depthwise::new(&depthwise_w, vec![0.2; wide], kernel, stride),
+            project: Pointwise::new(&project_w, vec![-0.3; outputs], wide),
+            residual: stride == 1 && outputs == grid.channels,
+        };
+        let expected = reference(case, [&expand_w, &depthwise_w, &project_w], &input);
+        for arch in [Arch::Scalar, Arch::new()] {
+            // A workspace that held something else before.
+            let mut scratch = Scratch { ring: vec![9.0; 5000], filtered: vec![9.0; 10], ..Scratch::default() };
+            let mut output = vec![9.0; 3];
+            let shape = block.forward(arch, &input, grid, &mut output, &mut scratch);
+            assert_eq!(shape.len(), output.len());
+            assert_eq!(output.len(), expected.len());
+            for (a, b) in output.iter().zip(&expected) {
+                assert_abs_diff_eq!(*a, *b, epsilon = 1e-3);
+            }
+        }
+    }
+
+    #[test]
+    fn strips_give_what_whole_maps_give() {
+        let grid = |rows, columns, channels| Grid { rows, columns, channels };
+        for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+            // Small, odd, one pixel, one column, and wide enough to need several strips.
+            for grid in [grid(6, 6, 3), grid(7, 5, 4), grid(1, 1, 2), grid(9, 1, 2), grid(21, 110, 8)] {
+                for (expand, outputs) in [(1, grid.channels), (6, grid.channels), (6, 5)] {
+                    check(&Case { kernel, stride, expand, grid, outputs });
+                }
+            }
+        }
+        let wide = InvertedResidual {
+            expand: None,
+            depthwise: Depthwise::new(&vec![0.0; 48 * 25], vec![0.0; 48], 5, 1),
+            project: Pointwise::new(&[0.0; 48], vec![0.0], 48),
+            residual: false,
+        };
+        let plan = wide.plan(grid(21, 110, 48));
+        assert!(plan.strip < 21, "the last grid must need several strips: {}", plan.strip);
     }
 }

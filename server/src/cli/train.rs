@@ -1,0 +1,109 @@
+//! `kenami train`: a model from a dataset, with or without a server.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use kenami_domain::{
+    metrics::Metrics,
+    run_config::{RunConfig, WeightsKind, weights_kind},
+};
+use kenami_store::{actor::Actor, datasets};
+use kenami_trainer::{Dataset, TrainRequest};
+
+use super::{Usage, bar::Bar, with_context};
+use crate::{
+    config::DatabaseArgs,
+    jobs::{Progress, TrainProgress, demo_weights, stored_dataset},
+};
+
+/// `kenami train --dataset PATH_OR_NAME --config FILE.toml --out DIR`.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// An exported dataset's folder, or a dataset's NAME or PROJECT/NAME
+    #[arg(long, value_name = "PATH_OR_NAME")]
+    pub dataset: String,
+    /// The run's configuration; everything in it has a default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder to write the run to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Where computed features are kept for the next run; kept nowhere if not given [with a dataset of the server: its
+    /// data folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Go on from the checkpoint of an interrupted run in --out
+    #[arg(long)]
+    pub resume: bool,
+    /// Where the database and the files are
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// Runs `kenami train`.
+///
+/// # Errors
+/// The dataset or the configuration cannot be read, or training fails.
+pub async fn run(args: TrainArgs) -> Result<()> {
+    let config = read_config(args.config.as_deref())?;
+    let folder = Path::new(&args.dataset);
+    let metrics = if folder.join("dataset.json").is_file() {
+        train(&args, config, Dataset::open(folder)?, args.cache.clone()).await?
+    } else if folder.is_dir() {
+        return Err(Usage::error(format!("{}: there is no dataset.json in it", folder.display())));
+    } else {
+        with_context(&args.database, async |context| {
+            let (project, name) = datasets::find(&Actor::System, &context.db, &args.dataset).await?;
+            let dataset = stored_dataset(context, &project, &name).await?;
+            let cache = args.cache.clone().unwrap_or_else(|| context.data_dir.cache());
+            train(&args, config, dataset, Some(cache)).await
+        })
+        .await?
+    };
+    print_metrics(&metrics);
+    Ok(())
+}
+
+fn read_config(path: Option<&Path>) -> Result<RunConfig> {
+    let Some(path) = path else { return Ok(RunConfig::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    // A mistake in the file is wrong use.
+    RunConfig::from_toml(&text).map_err(|error| Usage::error(format!("{}: {error}", path.display())))
+}
+
+async fn train(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Option<PathBuf>) -> Result<Metrics> {
+    let weights = match weights_kind(&config.model.weights) {
+        WeightsKind::Demo => Some(demo_weights()?),
+        WeightsKind::Run(_) => {
+            return Err(Usage::error("run:NUMBER is for runs on the server; give the path of the run's model.safetensors"));
+        }
+        WeightsKind::None | WeightsKind::Hub(_) | WeightsKind::Path(_) => None,
+    };
+    let request = TrainRequest {
+        dataset,
+        config,
+        out_dir: args.out.clone(),
+        cache_dir: cache,
+        weights,
+        resume: args.resume,
+    };
+    let progress = Progress::default();
+    let bar = Bar::show(&progress);
+    let observer = TrainProgress { progress, curves: None };
+    let metrics = tokio::task::spawn_blocking(move || kenami_trainer::train(request, &observer)).await;
+    bar.finish().await;
+    Ok(metrics??)
+}
+
+/// One line a head and split, on standard output.
+fn print_metrics(metrics: &Metrics) {
+    for (head, splits) in &metrics.heads {
+        for (split, figures) in splits {
+            println!(
+                "{head:<12} {split:<10} accuracy {:.4}  macro-F1 {:.4}  n {}",
+                figures.accuracy, figures.macro_f1, figures.n
+            );
+        }
+    }
+    println!("{:.1} s, {:.1} photos a second", metrics.seconds, metrics.images_per_second);
+}

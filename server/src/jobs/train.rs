@@ -1,0 +1,205 @@
+//! Training a run: the payload is `{"run_id": N}`.
+
+use std::{collections::BTreeMap, fs::File, io, path::{Path, PathBuf}};
+
+use anyhow::Context as _;
+use kenami_domain::{dataset::Item, metrics::CurveRow, run_config::RunConfig, view::run::CurvePoint};
+use kenami_store::{
+    actor::Actor,
+    datasets::{self, DatasetItem},
+    db::Db,
+    jobs::ClaimedJob,
+    runs::{self, Prediction, RunForTraining},
+};
+use kenami_trainer::{Dataset, Event, Observer, TrainRequest};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use super::{Ended, Progress, check_page_config, weights::weights};
+use crate::{cli::Context, storage::Variant};
+
+/// A run's files that are kept.
+const FILES: [&str; 5] = ["metrics.json", "predictions.csv", "config.toml", "curves.csv", "model.safetensors"];
+/// Predictions a statement.
+const PREDICTIONS: usize = 5_000;
+
+#[derive(Debug, Deserialize)]
+struct Payload {
+    run_id: i64,
+}
+
+pub(super) async fn work(context: &Context, job: &ClaimedJob, progress: &Progress) -> anyhow::Result<Ended> {
+    let payload = Payload::deserialize(&job.payload).context("the job's payload is not that of a training")?;
+    let run = runs::training(&Actor::System, &context.db, payload.run_id).await?;
+    let config = RunConfig::from_toml(&run.config)?;
+    check_page_config(&config)?;
+    progress.begin(0, "Reading the dataset");
+    let items = datasets::items(&Actor::System, &context.db, &run.project_key, &run.dataset_name).await?;
+    let positions: BTreeMap<String, i32> =
+        items.iter().map(|item| (file_name(&item.item.image).to_owned(), item.position)).collect();
+    let out_dir = run_folder(context, run.run_id);
+    std::fs::create_dir_all(&out_dir)?;
+    let request = TrainRequest {
+        dataset: dataset(context, &run.project_key, &run.dataset_name, items).await?,
+        weights: weights(context, &run.project_key, &config.model.weights).await?,
+        config,
+        out_dir: out_dir.clone(),
+        cache_dir: Some(context.data_dir.cache()),
+        resume: true,
+    };
+    let metrics = match train(&context.db, &run, request, progress).await? {
+        Ok(metrics) => metrics,
+        Err(kenami_trainer::Error::Cancelled) => return Ok(Ended::Stopped),
+        Err(error) => return Err(error.into()),
+    };
+    progress.begin(0, "Storing the results");
+    store_predictions(&context.db, run.run_id, &out_dir.join("predictions.csv"), &positions).await?;
+    let artifacts = format!("runs/{}", run.run_id);
+    for file in FILES {
+        let path = out_dir.join(file);
+        if path.is_file() {
+            context.storage.put_artifact(&format!("{artifacts}/{file}"), &path).await?;
+        }
+    }
+    let metrics = serde_json::to_value(metrics)?;
+    runs::finish(&Actor::System, &context.db, run.run_id, metrics, &artifacts).await?;
+    Ok(Ended::Done(serde_json::json!({ "run_id": run.run_id })))
+}
+
+fn run_folder(context: &Context, run_id: i64) -> PathBuf {
+    context.data_dir.runs().join(run_id.to_string())
+}
+
+/// The working folder of a job with this payload: its checkpoint, and results until they are stored.
+pub(super) fn folder(context: &Context, payload: &serde_json::Value) -> Option<PathBuf> {
+    Some(run_folder(context, Payload::deserialize(payload).ok()?.run_id))
+}
+
+/// A frozen dataset as the trainer reads it: items from the database, photos from the object store.
+///
+/// # Errors
+/// There is no such dataset, or the database fails.
+pub async fn stored_dataset(context: &Context, project: &str, name: &str) -> anyhow::Result<Dataset> {
+    let items = datasets::items(&Actor::System, &context.db, project, name).await?;
+    dataset(context, project, name, items).await
+}
+
+async fn dataset(context: &Context, project: &str, name: &str, items: Vec<DatasetItem>) -> anyhow::Result<Dataset> {
+    let manifest = datasets::manifest(&Actor::System, &context.db, project, name).await?;
+    let storage = context.storage.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let hashes: BTreeMap<String, [u8; 32]> =
+        items.iter().map(|item| (item.item.image.clone(), item.file_hash)).collect();
+    let items = items
+        .into_iter()
+        .map(|item| Item { image_hash: blake3::Hash::from_bytes(item.file_hash).to_hex().to_string(), ..item.item });
+    Ok(Dataset::new(manifest, items.collect(), move |item| {
+        let hash = hashes.get(&item.image).ok_or_else(|| io::Error::other("not a photo of the dataset"))?;
+        // The trainer's threads are not the runtime's.
+        let bytes = runtime.block_on(storage.get(hash, Variant::Original)).map_err(io::Error::other)?;
+        Ok(bytes.to_vec())
+    }))
+}
+
+/// Trains away from the runtime's threads, and stores curves as they come.
+async fn train(
+    db: &Db,
+    run: &RunForTraining,
+    request: TrainRequest,
+    progress: &Progress,
+) -> anyhow::Result<Result<kenami_domain::metrics::Metrics, kenami_trainer::Error>> {
+    let (curves, mut arriving) = mpsc::unbounded_channel::<Vec<CurveRow>>();
+    let observer = TrainProgress { progress: progress.clone(), curves: Some(curves) };
+    let training = tokio::task::spawn_blocking(move || kenami_trainer::train(request, &observer));
+    // Ends when training does: the observer holds the only sender.
+    while let Some(rows) = arriving.recv().await {
+        runs::add_curves(&Actor::System, db, run.run_id, &points(rows)).await?;
+    }
+    Ok(training.await?)
+}
+
+fn points(rows: Vec<CurveRow>) -> Vec<CurvePoint> {
+    let point = |row: CurveRow| CurvePoint {
+        epoch: i32::try_from(row.epoch).unwrap_or(i32::MAX),
+        split: row.split,
+        series: row.series,
+        value: row.value,
+    };
+    rows.into_iter().map(point).collect()
+}
+
+/// Passes a training's events on to a [`Progress`].
+#[derive(Debug)]
+pub struct TrainProgress {
+    /// Moved with every event.
+    pub progress: Progress,
+    /// Where each epoch's curves go.
+    pub curves: Option<mpsc::UnboundedSender<Vec<CurveRow>>>,
+}
+
+impl Observer for TrainProgress {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Reading { images } => self.progress.begin(images, "Reading photos"),
+            Event::Features { done, total, .. } => {
+                self.progress.set(done as u64, total as u64, "Computing features");
+            }
+            Event::Epoch { epoch, epochs, rows, .. } => {
+                self.progress.set(u64::from(epoch), u64::from(epochs), "Training");
+                if let Some(curves) = &self.curves {
+                    // Nobody listens any more only where the job has failed already.
+                    let _ = curves.send(rows);
+                }
+            }
+            Event::Evaluating => self.progress.begin(0, "Evaluating"),
+            Event::Warning(warning) => tracing::warn!("{warning}"),
+            _ => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.is_cancelled()
+    }
+}
+
+/// One row of predictions.csv.
+#[derive(Debug, Deserialize)]
+struct Row {
+    image: String,
+    attribute: String,
+    answer: String,
+    probability: f64,
+}
+
+/// Reads predictions.csv, whose rows of one photo and head follow each other, and stores it.
+async fn store_predictions(
+    db: &Db,
+    run_id: i64,
+    path: &Path,
+    positions: &BTreeMap<String, i32>,
+) -> anyhow::Result<()> {
+    let mut reader = csv::Reader::from_reader(io::BufReader::new(File::open(path)?));
+    let mut ready: Vec<Prediction> = Vec::new();
+    for row in reader.deserialize() {
+        let row: Row = row?;
+        let position = *positions
+            .get(file_name(&row.image))
+            .with_context(|| format!("predictions.csv names {}, which is not in the dataset", row.image))?;
+        let same = |last: &Prediction| last.position == position && last.attribute == row.attribute;
+        if !ready.last().is_some_and(same) {
+            if ready.len() == PREDICTIONS {
+                runs::store_predictions(&Actor::System, db, run_id, &ready).await?;
+                ready.clear();
+            }
+            ready.push(Prediction { position, attribute: row.attribute, distribution: BTreeMap::new() });
+        }
+        let last = ready.last_mut().expect("just pushed");
+        last.distribution.insert(row.answer, row.probability);
+    }
+    Ok(runs::store_predictions(&Actor::System, db, run_id, &ready).await?)
+}
+
+/// The last part of a path with `/`.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

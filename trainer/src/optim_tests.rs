@@ -1,1 +1,0 @@
-// written with the tests

@@ -1,0 +1,318 @@
+//! Whole runs on a small drawn dataset.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use common::{demo_file, drawn, export};
+use kenami_domain::{
+    dataset::Split,
+    metrics::{CurveRow, Metrics},
+    run_config::RunConfig,
+};
+use kenami_trainer::{
+    Dataset, Error, Event, Observer, Predictor, Silent, TrainRequest, WeightsInput, check_available, predict, train,
+    write_predictions_csv,
+};
+
+/// Small pictures and few epochs; every photo of the drawn set takes a millisecond.
+const CONFIG: &str = "epochs = 6\nbatch_size = 8\nimage_size = 32\n";
+
+fn request(dataset: &Dataset, out_dir: &Path, text: &str) -> TrainRequest {
+    TrainRequest {
+        dataset: dataset.clone(),
+        config: RunConfig::from_toml(text).unwrap(),
+        out_dir: out_dir.to_owned(),
+        cache_dir: None,
+        weights: Some(WeightsInput::Bytes(demo_file().into())),
+        resume: false,
+    }
+}
+
+/// Remembers events; cancels once epoch `stop_after` is over.
+#[derive(Default)]
+struct Watch {
+    events: Mutex<Vec<Event>>,
+    stop_after: Option<u32>,
+    stopped: AtomicBool,
+}
+
+impl Observer for Watch {
+    fn event(&self, event: Event) {
+        if let Event::Epoch { epoch, .. } = &event
+            && Some(*epoch) == self.stop_after
+        {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        self.events.lock().unwrap().push(event);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+const FILES: [&str; 4] = ["model.safetensors", "config.toml", "predictions.csv", "curves.csv"];
+
+fn assert_same_results(a: &Path, b: &Path) {
+    for file in FILES {
+        assert!(fs::read(a.join(file)).unwrap() == fs::read(b.join(file)).unwrap(), "{file} differs");
+    }
+}
+
+#[test]
+fn a_run_learns_and_leaves_everything_that_was_promised() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, out) = (dir.path().join("dataset"), dir.path().join("run"));
+    export(&drawn(), &folder);
+    let dataset = Dataset::open(&folder).unwrap();
+    let watch = Watch::default();
+    let metrics = train(request(&dataset, &out, CONFIG), &watch).unwrap();
+
+    assert_eq!(metrics.heads.keys().collect::<Vec<_>>(), ["breed", "ear"]);
+    assert!(metrics.warnings.iter().any(|text| text.contains("`tail`")), "{:?}", metrics.warnings);
+    for split in ["train", "validation", "test"] {
+        assert!(metrics.heads["breed"][split].accuracy > 0.8, "{split}: {:?}", metrics.heads["breed"][split]);
+    }
+    let ear = &metrics.heads["ear"]["test"];
+    let hidden = dataset.items.iter().filter(|item| item.split == Split::Test && item.masks["ear"] == 0).count();
+    assert_eq!(ear.n, 9 - hidden);
+    assert_eq!(ear.confusion.counts.iter().flatten().sum::<u32>() as usize, ear.n);
+
+    let text = fs::read_to_string(out.join("metrics.json")).unwrap();
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(parsed(&text), parsed(&serde_json::to_string(&metrics).unwrap()));
+    let written: Metrics = serde_json::from_str(&text).unwrap();
+    assert!(written.seconds > 0.0 && written.images_per_second > 0.0);
+    let config = RunConfig::from_toml(&fs::read_to_string(out.join("config.toml")).unwrap()).unwrap();
+    assert_eq!(config.heads["breed"].smoothing, Some(0.1));
+    assert_eq!(config.heads["ear"].smoothing, Some(0.2));
+    assert!(!out.join("checkpoint.safetensors").exists());
+
+    let rows: Vec<CurveRow> =
+        csv::Reader::from_path(out.join("curves.csv")).unwrap().deserialize().collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.iter().filter(|row| row.series == "lr").count(), 6);
+    assert_eq!(rows.iter().filter(|row| row.series == "breed/accuracy" && row.split == "validation").count(), 6);
+    let events = watch.events.lock().unwrap();
+    let sent: Vec<CurveRow> = events
+        .iter()
+        .filter_map(|event| if let Event::Epoch { rows, .. } = event { Some(rows.clone()) } else { None })
+        .flatten()
+        .collect();
+    assert_eq!(sent, rows);
+    assert!(matches!(events.last(), Some(Event::Finished { .. })));
+    assert!(events.contains(&Event::Features { done: 48, total: 48, cached: 0 }));
+}
+
+#[test]
+fn predictions_hold_whole_distributions_and_predict_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, out) = (dir.path().join("dataset"), dir.path().join("run"));
+    export(&drawn(), &folder);
+    train(request(&Dataset::open(&folder).unwrap(), &out, CONFIG), &Silent).unwrap();
+    let mut csv = csv::Reader::from_path(out.join("predictions.csv")).unwrap();
+    assert_eq!(csv.headers().unwrap(), vec!["image", "split", "attribute", "answer", "probability", "rank"]);
+    let rows: Vec<(String, String, String, String, f64, usize)> = csv.deserialize().collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.len(), 48 * (3 + 2));
+    let of = |image: &str, head: &str| -> Vec<(String, f64)> {
+        let rows = rows.iter().filter(|row| row.0 == image && row.2 == head);
+        rows.map(|row| (row.3.clone(), row.4)).collect()
+    };
+
+    let bad = dir.path().join("not_a_photo.png");
+    fs::write(&bad, b"hello").unwrap();
+    let images: Vec<PathBuf> = ["akita_3.png", "corgi_14.png"]
+        .iter()
+        .map(|name| folder.join("images").join(name))
+        .chain([bad.clone()])
+        .collect();
+    let watch = Watch::default();
+    let predictions = predict(&out, &images, &watch).unwrap();
+    assert_eq!(predictions.len(), 2);
+    for prediction in &predictions {
+        for (head, ranked) in &prediction.heads {
+            assert!((ranked.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9);
+            assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+            for ((a, p), (b, q)) in ranked.iter().zip(of(&prediction.image, head)) {
+                assert!(*a == b && (p - q).abs() < 1e-5, "{a} {p} {b} {q}");
+            }
+        }
+    }
+    let warned = |event: &Event| matches!(event, Event::Warning(text) if text.contains("not_a_photo.png"));
+    assert!(watch.events.lock().unwrap().iter().any(warned));
+    assert!(predict(&out, &[bad], &Silent).is_err());
+
+    let mut csv = Vec::new();
+    write_predictions_csv(&mut csv, &predictions).unwrap();
+    let text = String::from_utf8(csv).unwrap();
+    assert_eq!(text.lines().next(), Some("image,attribute,answer,probability"));
+    assert_eq!(text.lines().count(), 1 + 2 * 2);
+    let predictor = Predictor::from_bytes(&fs::read(out.join("model.safetensors")).unwrap()).unwrap();
+    let photo = ("x.png".to_owned(), fs::read(folder.join("images/akita_3.png")).unwrap());
+    assert_eq!(predictor.predict(&[photo])[0].as_ref().unwrap().heads, predictions[0].heads);
+    assert!(Predictor::open(dir.path()).is_err());
+}
+
+#[test]
+fn two_runs_are_bit_identical_also_when_one_was_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = drawn();
+    for optimizer in ["", "[optimizer]\nname = \"adamw\"\nlr = 0.001\n"] {
+        let text = format!("{CONFIG}{optimizer}");
+        let out = |name: &str| dir.path().join(format!("{name}{}", optimizer.len()));
+        train(request(&dataset, &out("a"), &text), &Silent).unwrap();
+        train(request(&dataset, &out("b"), &text), &Silent).unwrap();
+        assert_same_results(&out("a"), &out("b"));
+
+        let watch = Watch { stop_after: Some(3), ..Watch::default() };
+        let stopped = train(request(&dataset, &out("c"), &text), &watch).unwrap_err();
+        assert!(matches!(stopped, Error::Cancelled));
+        assert!(!out("c").join("metrics.json").exists());
+        let watch = Watch::default();
+        train(TrainRequest { resume: true, ..request(&dataset, &out("c"), &text) }, &watch).unwrap();
+        let events = watch.events.lock().unwrap();
+        let epochs = events.iter().filter_map(|e| if let Event::Epoch { epoch, .. } = e { Some(*epoch) } else { None });
+        assert_eq!(epochs.collect::<Vec<_>>(), [4, 5, 6]);
+        assert_same_results(&out("a"), &out("c"));
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_configuration_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = drawn();
+    let watch = Watch { stop_after: Some(2), ..Watch::default() };
+    train(request(&dataset, dir.path(), CONFIG), &watch).unwrap_err();
+    let other = format!("seed = 5\n{CONFIG}");
+    let watch = Watch::default();
+    train(TrainRequest { resume: true, ..request(&dataset, dir.path(), &other) }, &watch).unwrap();
+    let events = watch.events.lock().unwrap();
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Epoch { .. })).count(), 6);
+}
+
+#[test]
+fn features_are_cached_and_cached_photos_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = drawn();
+    let mut items = plain.items.clone();
+    for item in &mut items {
+        item.image_hash = blake3::hash(&plain.bytes(item).unwrap()).to_hex().to_string();
+    }
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (counter, source) = (Arc::clone(&reads), plain.clone());
+    let dataset = Dataset::new(plain.manifest.clone(), items, move |item| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        source.bytes(item).map_err(std::io::Error::other)
+    });
+    let run = |name: &str, text: &str| {
+        let cache_dir = Some(dir.path().join("cache"));
+        train(TrainRequest { cache_dir, ..request(&dataset, &dir.path().join(name), text) }, &Silent).unwrap()
+    };
+    let first = run("a", CONFIG);
+    assert_eq!((first.features_computed, first.features_cached), (48, 0));
+    let second = run("b", CONFIG);
+    assert_eq!((second.features_computed, second.features_cached), (0, 48));
+    assert_eq!(reads.load(Ordering::Relaxed), 48);
+    assert_same_results(&dir.path().join("a"), &dir.path().join("b"));
+    // Another size of input is another feature.
+    assert_eq!(run("c", &CONFIG.replace("32", "48")).features_computed, 48);
+    // A run's trunk is the same trunk: its features are found again.
+    let cache_dir = Some(dir.path().join("cache"));
+    let weights = Some(WeightsInput::Path(dir.path().join("a/model.safetensors")));
+    let text = format!("{CONFIG}[model]\nweights = \"run:a\"\n");
+    let request = TrainRequest { cache_dir, weights, ..request(&dataset, &dir.path().join("d"), &text) };
+    assert_eq!(train(request, &Silent).unwrap().features_cached, 48);
+}
+
+#[test]
+fn every_loss_optimiser_and_schedule_on_offer_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = drawn();
+    for (i, text) in [
+        "[heads.breed]\nloss = \"kl\"\n[schedule]\nname = \"cosine\"\n",
+        "[heads.breed]\nloss = \"bce\"\n[optimizer]\nname = \"adamw\"\nlr = 0.01\n[schedule]\nname = \"constant\"\n",
+        "[heads.breed]\n[optimizer]\nname = \"adam\"\nlr = 0.01\n[schedule]\nname = \"step\"\n",
+        "[heads.breed]\n[optimizer]\nnesterov = true\n[schedule]\nwarmup_epochs = 1\n",
+        "[heads.ear]\n[heads.breed]\nweight = 2.0\n[augment]\npolicy = \"randaugment\"\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let out = dir.path().join(i.to_string());
+        let metrics = train(request(&dataset, &out, &format!("{CONFIG}{text}")), &Silent).unwrap();
+        assert!(metrics.heads["breed"]["train"].accuracy > 0.8, "{text}: {:?}", metrics.heads["breed"]["train"]);
+        assert_eq!(metrics.heads.contains_key("ear"), text.contains("heads.ear"));
+        assert_eq!(metrics.warnings.iter().any(|text| text.contains("augment.policy")), text.contains("policy"));
+    }
+}
+
+#[test]
+fn one_epoch_of_one_step_and_missing_splits_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dataset = drawn();
+    dataset.items.retain(|item| item.split == Split::Train);
+    let text = "epochs = 1\nbatch_size = 1000\nimage_size = 32\n[model]\nweights = \"none\"\n";
+    let metrics = train(TrainRequest { weights: None, ..request(&dataset, dir.path(), text) }, &Silent).unwrap();
+    assert_eq!(metrics.heads["breed"].keys().collect::<Vec<_>>(), ["train"]);
+    dataset.items.clear();
+    let error = train(request(&dataset, dir.path(), text), &Silent).unwrap_err();
+    assert!(matches!(error, Error::Dataset(_)), "{error}");
+}
+
+#[test]
+fn a_broken_photo_stops_the_run_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = drawn();
+    let source = plain.clone();
+    let dataset = Dataset::new(plain.manifest.clone(), plain.items.clone(), move |item| {
+        if item.image.ends_with("corgi_5.png") {
+            Ok(vec![1, 2, 3])
+        } else {
+            source.bytes(item).map_err(std::io::Error::other)
+        }
+    });
+    let error = train(request(&dataset, dir.path(), CONFIG), &Silent).unwrap_err();
+    assert!(matches!(&error, Error::Image { image, .. } if image == "images/corgi_5.png"), "{error}");
+}
+
+#[test]
+fn what_this_version_cannot_do_is_said_at_the_start() {
+    for (text, word) in [
+        (
+            "[model]\nname = \"resnet34\"",
+            "model.name = \"resnet34\" is not available in this version; available: efficientnet_lite0",
+        ),
+        ("[model]\ntrain = \"all\"", "model.train = \"all\" is not available in this version; available: heads"),
+        ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
+        ("[schedule]\nname = \"plateau\"", "available: constant, step, one-cycle, cosine"),
+    ] {
+        let config = RunConfig::from_toml(text).unwrap();
+        let error = check_available(&config).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let request = request(&drawn(), &dir.path().join("run"), text);
+        assert_eq!(train(request, &Silent).unwrap_err().to_string(), error);
+        assert!(!dir.path().join("run").exists());
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_dataset_is_said_by_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains("dataset.json"));
+    export(&drawn(), dir.path());
+    let items = fs::read_to_string(dir.path().join("items.jsonl")).unwrap();
+    for (line, word) in [("{\"image\": 3}", "line 49"), ("{\"image\": \"../a.jpg\", \"split\": \"train\"}", "../a.jpg")]
+    {
+        fs::write(dir.path().join("items.jsonl"), format!("{items}{line}\n")).unwrap();
+        assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains(word));
+    }
+}
