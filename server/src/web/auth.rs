@@ -131,7 +131,7 @@ async fn change_password(State(db): State<Db>, mut auth: AuthSession, Form(form)
 }
 
 /// Logs what people need not see.
-fn internal(error: &dyn std::error::Error) -> &'static str {
+fn internal(error: &(dyn std::error::Error + 'static)) -> &'static str {
     tracing::error!(error, "signing in or out failed");
     "internal"
 }

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Loads the texts of some versions; versions that are still offered get an empty rule for each value without one.
+/// Loads the texts of some versions, as they were written.
 pub(super) async fn load(
     connection: &mut PgConnection,
     catalog: &Catalog,

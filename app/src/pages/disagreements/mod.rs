@@ -1,7 +1,121 @@
-//! To be written.
+//! Disagreements: where answers differ, how well annotators agree, and the reviewer's decisions.
+//!
+//! What shows is in the address (`?attribute=ear&a=drop&b=erect&decided=yes`, and `&photo=12&of=ear` for one of them), so
+//! that the way back and links to a colleague work.
 
-use leptos::prelude::*;
+mod agreement;
+mod decide;
+mod filter;
+mod list;
+mod review;
+mod votes;
 
-/// To be written.
+use std::future::IntoFuture;
+
+use leptos::{either::Either, prelude::*};
+use leptos_router::hooks::use_query_map;
+
+use self::{
+    agreement::AgreementTable,
+    filter::{Filter, FilterBar},
+    list::Listing,
+    review::Review,
+};
+use crate::{
+    api::{self, ApiError},
+    components::{
+        alert::{ErrorView, Loading},
+        loaded::loaded_both,
+        page::PageHeader,
+    },
+    pages::project::use_project,
+};
+
+/// The list of disagreements, and the review of one.
 #[component]
-pub fn DisagreementsPage() -> impl IntoView {}
+pub fn DisagreementsPage() -> impl IntoView {
+    let project = use_project();
+    let query = use_query_map();
+    let filter = Memo::new(move |_| query.with(Filter::from_query));
+    let selected = Memo::new(move |_| query.with(filter::selected));
+    let cursor = RwSignal::new(None::<i64>);
+    // Another filter begins at its first page. Not an effect: the list must not be asked for twice.
+    let page_of = Memo::new(move |before: Option<&(String, Filter, Option<i64>)>| {
+        let (key, filter) = (project.key.get(), filter.get());
+        let changed = before.is_some_and(|(k, f, _)| *k != key || *f != filter);
+        let cursor = if changed { None } else { cursor.get() };
+        (key, filter, cursor)
+    });
+    Effect::new(move |before: Option<Filter>| {
+        let now = filter.get();
+        if before.is_some_and(|before| before != now) {
+            cursor.set(None);
+        }
+        now
+    });
+    let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    let overview = Resource::new(
+        move || project.key.get(),
+        |key| async move {
+            let pairs = api::review::disputed_pairs(key.clone()).await?;
+            let agreement = api::review::agreement(key).await?;
+            Ok::<_, ApiError>((pairs, agreement))
+        },
+    );
+    let list = Resource::new(
+        move || page_of.get(),
+        |(key, filter, cursor)| api::review::disagreements(key, filter.to_store(cursor)),
+    );
+    let one = Resource::new(
+        move || (project.key.get(), selected.get()),
+        |(key, selected)| async move {
+            match selected {
+                Some((photo_id, attribute)) => api::review::one_disagreement(key, photo_id, attribute).await.map(Some),
+                None => Ok(None),
+            }
+        },
+    );
+    let changed = move || {
+        list.refetch();
+        overview.refetch();
+    };
+    view! {
+        {move || match selected.get() {
+            None => Either::Left(view! {
+                <PageHeader title="Disagreements" lead="Photos whose annotators gave different answers, or were unsure."/>
+                {loaded_both(guides, overview, move |guides, (pairs, agreement)| {
+                    let attributes: Vec<_> = guides.into_iter().map(|guide| guide.attribute).collect();
+                    view! {
+                        <AgreementTable attributes=attributes.clone() agreement/>
+                        <FilterBar filter attributes=attributes.clone() pairs/>
+                        <Listing list attributes filter cursor key=project.key/>
+                    }
+                })}
+            }),
+            Some(_) => Either::Right(view! {
+                <Transition fallback=|| view! { <Loading/> }>
+                    {move || Suspend::new(async move {
+                        // Untracked: a decision changes the list, and must not take the review away from under its reader.
+                        let queue = untrack(move || list.into_future()).await;
+                        match (guides.await, one.await) {
+                            (Ok(guides), Ok(Some(one))) => Either::Left(view! {
+                                <Review
+                                    one
+                                    guides
+                                    queue=queue.map(|page| page.items).unwrap_or_default()
+                                    filter=filter.get_untracked()
+                                    key=project.key.get_untracked()
+                                    changed
+                                />
+                            }),
+                            (Err(error), _) | (_, Err(error)) => Either::Right(view! { <ErrorView error/> }),
+                            (Ok(_), Ok(None)) => {
+                                Either::Right(view! { <ErrorView error=ApiError::NotFound("disagreement".to_owned())/> })
+                            }
+                        }
+                    })}
+                </Transition>
+            }),
+        }}
+    }
+}

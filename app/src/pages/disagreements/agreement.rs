@@ -1,0 +1,91 @@
+//! How well annotators agree, per attribute.
+
+use kenami_domain::{schema::Attribute, view::review::AttributeAgreement};
+use leptos::{either::Either, prelude::*};
+
+use crate::{components::page::Table, text};
+
+/// Percent agreement and Krippendorff's alpha per attribute, with the reason where a figure is undefined.
+#[component]
+pub fn AgreementTable(
+    /// The annotated attributes.
+    attributes: Vec<Attribute>,
+    /// Their agreement.
+    agreement: Vec<AttributeAgreement>,
+) -> impl IntoView {
+    let language = text::language();
+    let rows = agreement
+        .into_iter()
+        .map(|row| {
+            let name = text::attribute_name_of(&attributes, &row.attribute, language);
+            let reason = row.undefined.clone();
+            view! {
+                <tr>
+                    <th scope="row">{name}</th>
+                    <td class="numeric">{text::number(row.photos)}</td>
+                    <td class="numeric">{text::number(row.votes)}</td>
+                    <td class="numeric">{figure(row.percent.map(|share| text::percent(share, 1)))}</td>
+                    <td class="numeric">{figure(row.alpha.map(alpha))}</td>
+                    <td class="numeric">{figure(row.alpha_not_visible_missing.map(alpha))}</td>
+                    <td class="quiet">{reason.or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <Table caption="Agreement per attribute">
+            <thead>
+                <tr>
+                    <th scope="col">"Attribute"</th>
+                    <th scope="col" class="numeric">"Photos with 2+ votes"</th>
+                    <th scope="col" class="numeric">"Votes"</th>
+                    <th scope="col" class="numeric" title="Mean share of agreeing pairs of votes">"Agreement"</th>
+                    <th scope="col" class="numeric" title="Krippendorff's alpha, nominal; not visible and unsure count as answers">
+                        "Alpha"
+                    </th>
+                    <th scope="col" class="numeric" title="Krippendorff's alpha with not visible and unsure left out">
+                        "Alpha, values alone"
+                    </th>
+                    <th scope="col"><span class="visually-hidden">"What it means"</span></th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </Table>
+    }
+}
+
+fn figure(text: Option<String>) -> impl IntoView {
+    match text {
+        Some(text) => Either::Left(text),
+        None => Either::Right(view! { <span class="quiet">"undefined"</span> }),
+    }
+}
+
+/// An alpha with two decimals and a true minus sign.
+fn alpha(value: f64) -> String {
+    format!("{value:.2}").replace('-', "−")
+}
+
+/// How much may be built on an alpha: Krippendorff (2004) asks for .8, and for .667 where tentative conclusions do.
+fn reading(alpha: f64) -> &'static str {
+    match alpha {
+        a if a >= 0.8 => "reliable",
+        a if a >= 0.667 => "tentative conclusions only",
+        a if a > 0.0 => "too low to rely on: look at the pairs below",
+        _ => "no better than chance: the rules need work",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alphas_are_read_by_krippendorffs_marks() {
+        assert_eq!(alpha(-0.125), "−0.12");
+        assert_eq!(reading(0.8), "reliable");
+        assert_eq!(reading(0.7), "tentative conclusions only");
+        assert!(reading(0.584).starts_with("too low"));
+        assert!(reading(-0.1).starts_with("no better"));
+    }
+}

@@ -1,0 +1,207 @@
+//! Which disagreements show, as the address says it.
+
+use kenami_domain::{
+    schema::Attribute,
+    view::review::{DisagreementFilter, DisputedPair},
+};
+use leptos::{prelude::*, tachys::view::any_view::IntoAny};
+use leptos_router::params::ParamsMap;
+
+use crate::text;
+
+/// Which disagreements show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Attribute key; all if none.
+    pub attribute: Option<String>,
+    /// Two answer keys that stand against each other.
+    pub pair: Option<(String, String)>,
+    /// Also those that have been decided.
+    pub decided: bool,
+}
+
+impl Filter {
+    /// The filter in an address.
+    pub fn from_query(query: &ParamsMap) -> Self {
+        let get = |name: &str| query.get(name).filter(|value| !value.is_empty());
+        Self { attribute: get("attribute"), pair: get("a").zip(get("b")), decided: get("decided").is_some() }
+    }
+
+    /// The filter as the store takes it.
+    pub fn to_store(&self, cursor: Option<i64>) -> DisagreementFilter {
+        DisagreementFilter { attribute: self.attribute.clone(), pair: self.pair.clone(), decided: self.decided, cursor }
+    }
+
+    /// The list's address with this filter. Keys need no escaping.
+    pub fn href(&self) -> String {
+        self.with("")
+    }
+
+    /// The address of one disagreement that keeps this filter for the way back.
+    pub fn href_of(&self, photo_id: i64, attribute: &str) -> String {
+        self.with(&format!("photo={photo_id}&of={attribute}"))
+    }
+
+    fn with(&self, more: &str) -> String {
+        let mut parts = Vec::new();
+        if let Some(attribute) = &self.attribute {
+            parts.push(format!("attribute={attribute}"));
+        }
+        if let Some((a, b)) = &self.pair {
+            parts.push(format!("a={a}&b={b}"));
+        }
+        if self.decided {
+            parts.push("decided=yes".to_owned());
+        }
+        if !more.is_empty() {
+            parts.push(more.to_owned());
+        }
+        format!("?{}", parts.join("&"))
+    }
+}
+
+/// The disagreement in an address: photo and attribute.
+pub fn selected(query: &ParamsMap) -> Option<(i64, String)> {
+    Some((query.get("photo")?.parse().ok()?, query.get("of")?))
+}
+
+/// The filters, as links: each says how many photos it leaves.
+#[component]
+pub fn FilterBar(
+    /// The filter in use.
+    filter: Memo<Filter>,
+    /// The annotated attributes.
+    attributes: Vec<Attribute>,
+    /// The pairs that occur.
+    pairs: Vec<DisputedPair>,
+) -> impl IntoView {
+    let language = text::language();
+    let open_of = |key: &str| pairs.iter().filter(|pair| pair.attribute == key).map(|pair| pair.open).sum::<i64>();
+    let mut choices = vec![(None, "All attributes".to_owned(), pairs.iter().map(|pair| pair.open).sum::<i64>())];
+    choices.extend(
+        attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language), open_of(&a.key))),
+    );
+    let attribute_links = choices
+        .into_iter()
+        .map(|(attribute, name, _)| {
+            let mine = attribute.clone();
+            let chosen = Memo::new(move |_| filter.with(|filter| filter.attribute == mine));
+            let href = move || {
+                Filter { attribute: attribute.clone(), pair: None, decided: filter.with(|f| f.decided) }.href()
+            };
+            view! { <FilterLink href=Signal::derive(href) chosen name/> }
+        })
+        .collect_view();
+    let pairs = StoredValue::new((attributes, pairs));
+    let pair_links = move || {
+        let now = filter.get();
+        pairs.with_value(|(attributes, pairs)| {
+            pairs
+                .iter()
+                .filter(|pair| now.attribute.as_ref().is_none_or(|attribute| *attribute == pair.attribute))
+                .filter(|pair| now.decided || pair.open > 0)
+                .map(|pair| pair_link(&now, attributes, pair).into_any())
+                .collect_view()
+        })
+    };
+    let decided_href = move || {
+        let now = filter.get();
+        Filter { decided: !now.decided, ..now }.href()
+    };
+    view! {
+        <nav class="filters" aria-label="Filters">
+            <div class="row">
+                {attribute_links}
+                <span class="filters-gap"></span>
+                <FilterLink
+                    href=Signal::derive(decided_href)
+                    chosen=Memo::new(move |_| filter.with(|filter| filter.decided))
+                    name="With decided ones".to_owned()
+                />
+            </div>
+            <div class="row filters-pairs">{pair_links}</div>
+        </nav>
+    }
+}
+
+#[component]
+fn FilterLink(
+    /// Where it leads.
+    href: Signal<String>,
+    /// It is the filter in use.
+    chosen: Memo<bool>,
+    /// Its words.
+    name: String,
+) -> impl IntoView {
+    view! {
+        <a class="button" class:button-chosen=chosen href=href aria-current=move || chosen.get().then_some("true")>
+            {name}
+        </a>
+    }
+}
+
+/// A pair of answers with its photos; chosen, it leads back to all pairs.
+fn pair_link(now: &Filter, attributes: &[Attribute], pair: &DisputedPair) -> impl IntoView + use<> {
+    let language = text::language();
+    let attribute = attributes.iter().find(|attribute| attribute.key == pair.attribute);
+    let name = |key: &str| match attribute {
+        Some(attribute) => text::answer_name(attribute, &key.into(), language),
+        None => key.to_owned(),
+    };
+    let both = Some((pair.a.clone(), pair.b.clone()));
+    let chosen = now.pair == both && now.attribute.as_deref() == Some(&pair.attribute);
+    let target = Filter {
+        attribute: Some(pair.attribute.clone()),
+        pair: if chosen { None } else { both },
+        decided: now.decided,
+    };
+    let of = match (&now.attribute, attribute) {
+        (None, Some(attribute)) => format!("{}: ", text::attribute_name(attribute, language)),
+        _ => String::new(),
+    };
+    let photos = if now.decided { pair.photos } else { pair.open };
+    view! {
+        <a
+            class="button filters-pair"
+            class:button-chosen=chosen
+            href=target.href()
+            aria-current=chosen.then_some("true")
+            title=format!("{} open of {}", pair.open, pair.photos)
+        >
+            {format!("{of}{} / {}", name(&pair.a), name(&pair.b))}
+            <b class="numeric">{text::number(photos)}</b>
+        </a>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(pairs: &[(&'static str, &str)]) -> ParamsMap {
+        let mut map = ParamsMap::new();
+        for (name, value) in pairs {
+            map.insert(*name, (*value).to_owned());
+        }
+        map
+    }
+
+    #[test]
+    fn a_filter_survives_the_address() {
+        let filter =
+            Filter { attribute: Some("ear".into()), pair: Some(("drop".into(), "erect".into())), decided: true };
+        assert_eq!(filter.href(), "?attribute=ear&a=drop&b=erect&decided=yes");
+        let read = query(&[("attribute", "ear"), ("a", "drop"), ("b", "erect"), ("decided", "yes"), ("photo", "12"), ("of", "ear")]);
+        assert_eq!(Filter::from_query(&read), filter);
+        assert_eq!(selected(&read), Some((12, "ear".into())));
+        assert_eq!(filter.href_of(12, "ear"), "?attribute=ear&a=drop&b=erect&decided=yes&photo=12&of=ear");
+    }
+
+    #[test]
+    fn half_a_pair_or_photo_is_none() {
+        let read = query(&[("a", "drop"), ("photo", "x"), ("of", "ear")]);
+        assert_eq!(Filter::from_query(&read), Filter::default());
+        assert_eq!(selected(&read), None);
+        assert_eq!(selected(&query(&[("photo", "12")])), None);
+    }
+}

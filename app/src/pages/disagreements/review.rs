@@ -1,0 +1,276 @@
+//! One disagreement: the photo, the votes, the rules, the decision.
+
+use kenami_domain::view::{
+    guidelines::Guideline,
+    review::{DecisionInput, Disagreement},
+};
+use leptos::{ev, prelude::*, task::spawn_local};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+
+use super::{
+    decide::{DecisionForm, Draft, Key, is_for_page, meaning},
+    filter::Filter,
+    votes::{DisputedRules, Standing, Votes},
+};
+use crate::{
+    api::{ApiError, review},
+    components::{
+        alert::ErrorView,
+        button::{Button, Weight},
+        page::PageHeader,
+        photo::{PhotoImage, Variant},
+        toast::use_toasts,
+    },
+    text,
+};
+
+/// The review of one disagreement.
+#[component]
+pub fn Review(
+    /// The disagreement.
+    one: Disagreement,
+    /// Guidelines of the annotated attributes.
+    guides: Vec<Guideline>,
+    /// The list that it stands in.
+    queue: Vec<Disagreement>,
+    /// The list's filter.
+    filter: Filter,
+    /// The project's key.
+    key: String,
+    /// Called when a decision was made or taken back.
+    changed: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let Some(guide) = guides.into_iter().find(|guide| guide.attribute.key == one.attribute) else {
+        return view! { <ErrorView error=ApiError::NotFound("attribute".to_owned())/> }.into_any();
+    };
+    let attribute = guide.attribute.clone();
+    let name = text::attribute_name(&attribute, text::language());
+    let photo = one.photo.clone();
+    let neighbours = Neighbours::of(&queue, &one, &filter);
+    let desk = Desk {
+        one: RwSignal::new(one.clone()),
+        draft: RwSignal::new(Draft::new(None)),
+        deciding: RwSignal::new(one.decision.is_none()),
+        key: StoredValue::new(key.clone()),
+        neighbours: StoredValue::new(neighbours.clone()),
+        changed: Callback::new(move |()| changed()),
+    };
+    let values: Vec<String> = attribute.values.iter().filter(|v| !v.retired).map(|v| v.key.clone()).collect();
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        let (values, navigate) = (values.clone(), navigate.clone());
+        let go = move |query: &str| {
+            let page = format!("/p/{}/disagreements{query}", desk.key.get_value());
+            navigate(&page, NavigateOptions::default());
+        };
+        let handle = window_event_listener(ev::keydown, move |event| {
+            if is_for_page(&event)
+                && let Some(key) = meaning(&event.key(), &values)
+                && desk.press(key, &go)
+            {
+                event.prevent_default();
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+    let decide = Callback::new(move |()| desk.decide());
+    let of_votes = attribute.clone();
+    let of_form = attribute;
+    view! {
+        <PageHeader title=format!("{name}: {}", photo.name)>
+            <a class="button button-quiet" href=neighbours.list.clone()>"Back to the list " <kbd>"Esc"</kbd></a>
+            {neighbours.previous.clone().map(|href| view! { <a class="button" href=href>"Previous " <kbd>"←"</kbd></a> })}
+            {neighbours.next.clone().map(|href| view! { <a class="button" href=href>"Next " <kbd>"→"</kbd></a> })}
+        </PageHeader>
+        <div class="review">
+            <div class="review-photo">
+                <PhotoImage project_key=key.clone() photo variant=Variant::Web class="review-image" eager=true/>
+            </div>
+            <div class="stack review-side">
+                {move || view! { <Votes votes=desk.one.get().votes attribute=of_votes.clone()/> }}
+                {move || {
+                    let attribute = of_form.clone();
+                    match desk.one.get().decision {
+                        Some(decision) if !desk.deciding.get() => {
+                            view! { <Decided desk decision attribute/> }.into_any()
+                        }
+                        decision => {
+                            let reason = decision.map(|decision| decision.reason).unwrap_or_default();
+                            view! { <DecisionForm draft=desk.draft.get() attribute reason decide/> }.into_any()
+                        }
+                    }
+                }}
+            </div>
+        </div>
+        <DisputedRules votes=one.votes guide key/>
+    }
+    .into_any()
+}
+
+/// Where the ways out of a review lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Neighbours {
+    list: String,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+impl Neighbours {
+    fn of(queue: &[Disagreement], one: &Disagreement, filter: &Filter) -> Self {
+        let same = |other: &&Disagreement| other.photo.id == one.photo.id && other.attribute == one.attribute;
+        let here = queue.iter().position(|other| same(&other));
+        let href = |index: usize| queue.get(index).map(|other| filter.href_of(other.photo.id, &other.attribute));
+        Self {
+            list: filter.href(),
+            previous: here.and_then(|here| here.checked_sub(1)).and_then(href),
+            // From somewhere else (a link, a decision since): the list's first one.
+            next: match here {
+                Some(here) => href(here + 1),
+                None => href(0),
+            },
+        }
+    }
+}
+
+/// What the parts of the review share.
+#[derive(Clone, Copy)]
+struct Desk {
+    one: RwSignal<Disagreement>,
+    draft: RwSignal<Draft>,
+    /// The form shows, though a decision may stand.
+    deciding: RwSignal<bool>,
+    key: StoredValue<String>,
+    neighbours: StoredValue<Neighbours>,
+    changed: Callback<()>,
+}
+
+impl Desk {
+    /// Does what a key means; false if it means nothing now.
+    fn press(self, key: Key, go: &dyn Fn(&str)) -> bool {
+        let deciding = self.deciding.get_untracked();
+        let draft = self.draft.get_untracked();
+        let neighbours = self.neighbours.get_value();
+        match key {
+            Key::Answer(answer) if deciding => draft.answer.set(Some(answer)),
+            Key::Cause(cause) if deciding => draft.cause.set(Some(cause)),
+            Key::Reason if deciding => {
+                if let Some(field) = draft.reason.get_untracked() {
+                    let _ = field.focus();
+                }
+            }
+            Key::Enter if deciding => self.decide(),
+            Key::Enter => go(neighbours.next.as_ref().unwrap_or(&neighbours.list)),
+            Key::Back => go(&neighbours.list),
+            Key::Step(true) => match &neighbours.next {
+                Some(next) => go(next),
+                None => return false,
+            },
+            Key::Step(false) => match &neighbours.previous {
+                Some(previous) => go(previous),
+                None => return false,
+            },
+            Key::Answer(_) | Key::Cause(_) | Key::Reason => return false,
+        }
+        true
+    }
+
+    fn decide(self) {
+        let draft = self.draft.get_untracked();
+        if draft.busy.get_untracked() {
+            return;
+        }
+        let Some((answer, cause, reason)) = draft.complete() else { return };
+        let (photo_id, attribute) = self.one.with_untracked(|one| (one.photo.id, one.attribute.clone()));
+        let decision = DecisionInput { photo_id, attribute, answer, cause, reason };
+        draft.busy.set(true);
+        let key = self.key.get_value();
+        spawn_local(async move {
+            let result = review::decide(key, decision).await;
+            draft.busy.try_set(false);
+            match result {
+                Ok(decided) => {
+                    self.one.try_set(decided);
+                    self.deciding.try_set(false);
+                    self.changed.try_run(());
+                }
+                Err(error) => {
+                    draft.error.try_set(Some(error));
+                }
+            }
+        });
+    }
+}
+
+/// The decision that stands, with the ways to change it.
+#[component]
+fn Decided(
+    /// The review.
+    desk: Desk,
+    /// The decision.
+    decision: kenami_domain::view::review::Decision,
+    /// The attribute.
+    attribute: kenami_domain::schema::Attribute,
+) -> impl IntoView {
+    let toasts = use_toasts();
+    let standing = decision.clone();
+    let change = move |_| {
+        desk.draft.set(Draft::new(Some(&standing)));
+        desk.deciding.set(true);
+    };
+    let reopen = move |_| {
+        let (photo_id, attribute) = desk.one.with_untracked(|one| (one.photo.id, one.attribute.clone()));
+        let key = desk.key.get_value();
+        spawn_local(async move {
+            match review::reopen(key.clone(), photo_id, attribute.clone()).await {
+                Ok(()) => {
+                    desk.draft.try_set(Draft::new(None));
+                    // Read again: names are hidden while nothing is decided.
+                    if let Ok(open) = review::one_disagreement(key, photo_id, attribute).await {
+                        desk.one.try_set(open);
+                    }
+                    desk.deciding.try_set(true);
+                    desk.changed.try_run(());
+                }
+                Err(error) => toasts.bad(error.to_string()),
+            }
+        });
+    };
+    let next = desk.neighbours.with_value(|n| n.next.clone().unwrap_or_else(|| n.list.clone()));
+    view! {
+        <Standing decision attribute/>
+        <div class="row">
+            <a class="button button-primary" href=next>"Next " <kbd>"Enter"</kbd></a>
+            <Button on:click=change>"Change"</Button>
+            <Button weight=Weight::Quiet on:click=reopen>"Open again"</Button>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kenami_domain::view::photo::PhotoCard;
+
+    use super::*;
+
+    fn dispute(id: i64) -> Disagreement {
+        Disagreement {
+            photo: PhotoCard { id, name: format!("{id}.jpg"), width: 1, height: 1, given: Default::default() },
+            attribute: "ear".into(),
+            votes: Vec::new(),
+            decision: None,
+        }
+    }
+
+    #[test]
+    fn the_neighbours_are_those_of_the_list() {
+        let queue = [dispute(3), dispute(5), dispute(8)];
+        let filter = Filter { attribute: Some("ear".into()), ..Filter::default() };
+        let of = |id| Neighbours::of(&queue, &dispute(id), &filter);
+        assert_eq!(of(3).previous, None);
+        assert_eq!(of(3).next.as_deref(), Some("?attribute=ear&photo=5&of=ear"));
+        assert_eq!(of(5).previous.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
+        assert_eq!(of(8).next, None);
+        assert_eq!(of(99).next.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
+        assert_eq!(of(8).list, "?attribute=ear");
+    }
+}
