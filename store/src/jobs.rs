@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kenami_domain::view::job::{Job, JobKind, JobState};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use crate::{
@@ -180,7 +180,7 @@ impl TryFrom<Row> for Job {
 /// [`Error::NotFound`] if there is none or it is of a project of which the actor may not know.
 pub async fn get(actor: &Actor, db: &Db, id: i64) -> Result<Job> {
     require_of(actor, db, Operation::ReadJobs, project_of(db, id).await?, "job").await?;
-    load(&mut *db.acquire().await?, id).await?.ok_or(Error::NotFound("job"))
+    load(db, id).await?.ok_or(Error::NotFound("job"))
 }
 
 async fn project_of(db: &Db, id: i64) -> Result<Option<i64>> {
@@ -188,7 +188,7 @@ async fn project_of(db: &Db, id: i64) -> Result<Option<i64>> {
 }
 
 /// One job, without a check of rights.
-pub(crate) async fn load(db: &mut PgConnection, id: i64) -> Result<Option<Job>> {
+pub(crate) async fn load(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Job>> {
     sqlx::query_as!(
         Row,
         "SELECT j.id, j.kind, j.project_id, j.state, j.progress_done, j.progress_total, j.message, j.error, j.result,

@@ -238,12 +238,7 @@ pub async fn offer(db: &Db, secret: &str) -> Result<LinkOffer> {
         return Err(Error::NotFound("link"));
     }
     let role = row.role.as_deref().map(str::parse).transpose().map_err(Error::internal)?;
-    Ok(LinkOffer {
-        administrator: row.administrator,
-        project_name: row.project_name,
-        role,
-        user_name: row.user_name,
-    })
+    Ok(LinkOffer { administrator: row.administrator, project_name: row.project_name, role, user_name: row.user_name })
 }
 
 /// Uses a link, once.

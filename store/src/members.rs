@@ -68,13 +68,10 @@ pub async fn set_role(actor: &Actor, db: &Db, key: &str, user_id: i64, role: Rol
 pub async fn remove(actor: &Actor, db: &Db, key: &str, user_id: i64) -> Result<()> {
     let access = require(actor, db, Operation::ManageMembers, key).await?;
     let mut tx = db.begin().await?;
-    let removed = sqlx::query!(
-        "DELETE FROM memberships WHERE project_id = $1 AND user_id = $2",
-        access.project_id,
-        user_id,
-    )
-    .execute(&mut *tx)
-    .await?;
+    let removed =
+        sqlx::query!("DELETE FROM memberships WHERE project_id = $1 AND user_id = $2", access.project_id, user_id,)
+            .execute(&mut *tx)
+            .await?;
     if removed.rows_affected() == 0 {
         return Err(Error::NotFound("member"));
     }

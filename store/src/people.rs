@@ -256,8 +256,9 @@ pub(crate) async fn insert(
 pub async fn ensure(actor: &Actor, db: &Db, name: &str) -> Result<i64> {
     let by = require_server(actor, db, Operation::Bootstrap).await?;
     let mut tx = db.begin().await?;
-    let known =
-        sqlx::query!("SELECT id, built_in FROM users WHERE lower(name) = lower($1)", name).fetch_optional(&mut *tx).await?;
+    let known = sqlx::query!("SELECT id, built_in FROM users WHERE lower(name) = lower($1)", name)
+        .fetch_optional(&mut *tx)
+        .await?;
     let id = match known {
         Some(account) if account.built_in => return Err(Error::Conflict(format!("the name {name} is taken"))),
         Some(account) => account.id,

@@ -58,7 +58,7 @@ pub async fn list(actor: &Actor, db: &Db) -> Result<Vec<ProjectRow>> {
 /// As [`require`] for [`Operation::ReadProject`].
 pub async fn get(actor: &Actor, db: &Db, key: &str) -> Result<Project> {
     let access = require(actor, db, Operation::ReadProject, key).await?;
-    let attributes = schema::load(&mut *db.acquire().await?, access.project_id).await?;
+    let attributes = schema::current(db, access.project_id).await?;
     let row = sqlx::query!(
         "SELECT key, name, description, overlap, lease_seconds FROM projects WHERE id = $1",
         access.project_id,
@@ -73,7 +73,7 @@ pub async fn get(actor: &Actor, db: &Db, key: &str) -> Result<Project> {
         role: access.role,
         overlap: row.overlap,
         lease_seconds: row.lease_seconds,
-        attributes: attributes.into_iter().map(|stored| stored.attribute).collect(),
+        attributes,
     })
 }
 

@@ -1,17 +1,18 @@
 //! Attributes, their values, and priors.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use kenami_domain::{
     answer::{NOT_VISIBLE, UNSURE},
-    schema::{Attribute, AttributeKind, AttributeValue, Prior, Texts, is_valid_key},
+    schema::{Attribute, AttributeKind, AttributeValue, Prior, is_valid_key},
 };
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::{
     actor::Actor,
     audit,
+    catalog::Catalog,
     db::Db,
     error::{Error, Result},
     rights::{Operation, require},
@@ -19,24 +20,6 @@ use crate::{
 
 /// How far a distribution's sum may be from 1: tables are written with two digits or three.
 const PRIOR_TOLERANCE: f64 = 0.02;
-
-/// An attribute with the database's ids.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredAttribute {
-    /// The attribute's id.
-    pub id: i64,
-    /// The attribute.
-    pub attribute: Attribute,
-    /// The ids of `attribute.values`, in their order.
-    pub value_ids: Vec<i64>,
-}
-
-impl StoredAttribute {
-    /// The id of the value with this key.
-    pub fn value_id(&self, key: &str) -> Option<i64> {
-        self.attribute.values.iter().position(|value| value.key == key).map(|i| self.value_ids[i])
-    }
-}
 
 /// The name of a kind in the database.
 pub(crate) fn kind_name(kind: AttributeKind) -> &'static str {
@@ -46,47 +29,19 @@ pub(crate) fn kind_name(kind: AttributeKind) -> &'static str {
     }
 }
 
-/// A project's attributes in order; retired attributes are left out, retired values are marked. Checks no rights.
-pub(crate) async fn load(db: &mut PgConnection, project_id: i64) -> Result<Vec<StoredAttribute>> {
-    let rows = sqlx::query!(
-        r#"SELECT a.id, a.key, a.names, a.kind, v.id AS "value_id?", v.key AS "value_key?",
-                  v.names AS "value_names?", v.retired_at IS NOT NULL AS "retired!"
-           FROM attributes a LEFT JOIN attribute_values v ON v.attribute_id = a.id
-           WHERE a.project_id = $1 AND a.retired_at IS NULL
-           ORDER BY a.position, a.id, v.position, v.id"#,
-        project_id,
-    )
-    .fetch_all(db)
-    .await?;
-    let mut attributes: Vec<StoredAttribute> = Vec::new();
-    for row in rows {
-        if attributes.last().is_none_or(|last| last.id != row.id) {
-            let kind = if row.kind == "given" { AttributeKind::Given } else { AttributeKind::Annotated };
-            let attribute = Attribute { key: row.key, names: texts(row.names)?, kind, values: Vec::new() };
-            attributes.push(StoredAttribute { id: row.id, attribute, value_ids: Vec::new() });
-        }
-        if let (Some(last), Some(id), Some(key), Some(names)) =
-            (attributes.last_mut(), row.value_id, row.value_key, row.value_names)
-        {
-            last.value_ids.push(id);
-            last.attribute.values.push(AttributeValue { key, names: texts(names)?, retired: row.retired });
-        }
-    }
-    Ok(attributes)
-}
-
-fn texts(value: Value) -> Result<Texts> {
-    Ok(serde_json::from_value(value)?)
-}
-
 /// A project's attributes in order; retired attributes are left out, retired values are marked.
 ///
 /// # Errors
 /// As [`require`] for [`Operation::ReadProject`].
 pub async fn attributes(actor: &Actor, db: &Db, key: &str) -> Result<Vec<Attribute>> {
     let access = require(actor, db, Operation::ReadProject, key).await?;
-    let stored = load(&mut *db.acquire().await?, access.project_id).await?;
-    Ok(stored.into_iter().map(|stored| stored.attribute).collect())
+    current(db, access.project_id).await
+}
+
+/// [`attributes`] without a check of rights.
+pub(crate) async fn current(db: impl PgExecutor<'_>, project_id: i64) -> Result<Vec<Attribute>> {
+    let catalog = Catalog::load(db, project_id).await?;
+    Ok(catalog.entries.into_iter().filter(|entry| !entry.retired).map(|entry| entry.attribute).collect())
 }
 
 /// Whether `key` may name a value of a given attribute. Folder names become such keys, so more is allowed than in keys that
@@ -161,7 +116,10 @@ async fn ensure_row(tx: &mut PgConnection, project_id: i64, attribute: &Attribut
     .await?;
     if let Some(known) = known {
         if known.kind != kind {
-            return Err(Error::Conflict(format!("the project has an attribute {} that is {}", attribute.key, known.kind)));
+            return Err(Error::Conflict(format!(
+                "the project has an attribute {} that is {}",
+                attribute.key, known.kind
+            )));
         }
         if known.retired_at.is_some() {
             return Err(Error::Conflict(format!("the project's attribute {} is retired", attribute.key)));
@@ -222,11 +180,10 @@ pub async fn set_priors(actor: &Actor, db: &Db, key: &str, priors: &[Prior]) -> 
     let access = require(actor, db, Operation::ImportPhotos, key).await?;
     let mut tx = db.begin().await?;
     lock(&mut tx, access.project_id).await?;
-    let attributes = load(&mut tx, access.project_id).await?;
-    let by_key: HashMap<&str, &StoredAttribute> = attributes.iter().map(|a| (a.attribute.key.as_str(), a)).collect();
+    let catalog = Catalog::load(&mut *tx, access.project_id).await?;
     let mut rows = PriorRows::default();
     for prior in priors {
-        rows.push(&by_key, prior)?;
+        rows.push(&catalog, prior)?;
     }
     rows.store(&mut tx).await?;
     let details = json!({ "priors": rows.stored.len() });
@@ -246,12 +203,13 @@ struct PriorRows {
 }
 
 impl PriorRows {
-    fn push(&mut self, attributes: &HashMap<&str, &StoredAttribute>, prior: &Prior) -> Result<()> {
+    fn push(&mut self, catalog: &Catalog, prior: &Prior) -> Result<()> {
         let invalid = |message: String| Error::invalid("priors", message);
         let find = |key: &str, kind: AttributeKind| {
-            attributes
-                .get(key)
-                .filter(|a| a.attribute.kind == kind)
+            catalog
+                .entries
+                .iter()
+                .find(|entry| entry.key() == key && entry.attribute.kind == kind && !entry.retired)
                 .ok_or_else(|| invalid(format!("the project has no {} attribute {key}", kind_name(kind))))
         };
         let given = find(&prior.given_attribute, AttributeKind::Given)?;
@@ -263,9 +221,8 @@ impl PriorRows {
         }
         let mut values = Vec::with_capacity(prior.distribution.len());
         for (key, probability) in &prior.distribution {
-            let id = attribute
-                .value_id(key)
-                .ok_or_else(|| invalid(format!("{} has no value {key}", prior.attribute)))?;
+            let id =
+                attribute.value_id(key).ok_or_else(|| invalid(format!("{} has no value {key}", prior.attribute)))?;
             values.push((id, probability / sum));
         }
         let Some(given_value_id) = given.value_id(&prior.given_value) else { return Ok(()) };
@@ -310,11 +267,11 @@ impl PriorRows {
 /// As [`require`] for [`Operation::ReadProject`].
 pub async fn priors(actor: &Actor, db: &Db, key: &str) -> Result<Vec<Prior>> {
     let access = require(actor, db, Operation::ReadProject, key).await?;
-    load_priors(&mut *db.acquire().await?, access.project_id).await
+    load_priors(db, access.project_id).await
 }
 
 /// [`priors`] without a check of rights.
-pub(crate) async fn load_priors(db: &mut PgConnection, project_id: i64) -> Result<Vec<Prior>> {
+pub(crate) async fn load_priors(db: impl PgExecutor<'_>, project_id: i64) -> Result<Vec<Prior>> {
     let rows = sqlx::query!(
         "SELECT ga.key AS given_attribute, gv.key AS given_value, a.key AS attribute, v.key AS value, p.probability
          FROM priors p
