@@ -51,7 +51,8 @@ fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
 }
 
 /// Where keys are text, or belong to the control.
-const TYPING: &str = "textarea, select, [contenteditable], input:not([type=checkbox]):not([type=radio]):not([type=button])";
+const TYPING: &str =
+    "textarea, select, [contenteditable], input:not([type=checkbox]):not([type=radio]):not([type=button])";
 
 /// Does what a key asks for; false if it means nothing now.
 fn run(desk: Desk, command: Command) -> bool {

@@ -2,8 +2,8 @@
 
 /// Keys of values, in order. The letters that mean something else are left out.
 const VALUE_KEYS: [&str; 28] = [
-    "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f", "h", "i", "j", "k", "l", "m", "o", "p", "q",
-    "r", "s", "t", "v",
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f", "h", "i", "j", "k", "l", "m", "o", "p",
+    "q", "r", "s", "t", "v",
 ];
 
 /// What a key asks for.

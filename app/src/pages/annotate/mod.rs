@@ -23,7 +23,7 @@ use leptos_meta::Title;
 use self::{
     driver::Driver,
     guide::Guide,
-    keyboard::{Keyboard, KeyList},
+    keyboard::{KeyList, Keyboard},
     panel::Panel,
     session::Stage as State,
     stage::{Empty, Stage},

@@ -8,7 +8,10 @@ use super::{
     keys::value_key,
     session::{Event, Session, Sheet},
 };
-use crate::{components::button::{Button, Weight}, text};
+use crate::{
+    components::button::{Button, Weight},
+    text,
+};
 
 /// The id of the group of the attribute with this index.
 pub fn group_id(index: usize) -> String {
@@ -83,9 +86,9 @@ fn Ask(
     let given = Memo::new(move |_| of_sheet(|sheet, index| sheet.answer_to(index).map(|given| given.answer.clone())));
     let key = attribute.key.clone();
     let doubted = Memo::new(move |_| {
-        driver.session.with(|session| {
-            session.current().and_then(|sheet| sheet.doubted(&key)).map(|given| given.answer.clone())
-        })
+        driver
+            .session
+            .with(|session| session.current().and_then(|sheet| sheet.doubted(&key)).map(|given| given.answer.clone()))
     });
     let in_focus = Memo::new(move |_| desk.focus.get() == Some(index));
     let note_open = Memo::new(move |_| {
@@ -97,7 +100,9 @@ fn Ask(
         .iter()
         .filter(|value| !value.retired)
         .enumerate()
-        .map(|(place, value)| (Answer::Value(value.key.clone()), value.names.or_key(language, &value.key).to_owned(), value_key(place)))
+        .map(|(place, value)| {
+            (Answer::Value(value.key.clone()), value.names.or_key(language, &value.key).to_owned(), value_key(place))
+        })
         .chain([
             (Answer::NotVisible, "Not visible".to_owned(), Some("0".to_owned())),
             (Answer::Unsure, "Unsure".to_owned(), Some("U".to_owned())),

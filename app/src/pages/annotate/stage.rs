@@ -29,10 +29,10 @@ pub fn Stage() -> impl IntoView {
     let upcoming = Memo::new(move |_| session.with(|session| session.upcoming(IN_PAGE)));
     let failed = RwSignal::new(BTreeSet::<i64>::new());
     let attempt = RwSignal::new(0u32);
-    let caption = Memo::new(move |_| {
-        session.with(|session| session.current().map(|sheet| sheet.photo().photo.name.clone()))
-    });
-    let broken = Memo::new(move |_| desk.claim.get().is_some_and(|claim| failed.with(|failed| failed.contains(&claim))));
+    let caption =
+        Memo::new(move |_| session.with(|session| session.current().map(|sheet| sheet.photo().photo.name.clone())));
+    let broken =
+        Memo::new(move |_| desk.claim.get().is_some_and(|claim| failed.with(|failed| failed.contains(&claim))));
     let again = move |_| {
         failed.update(BTreeSet::clear);
         attempt.update(|n| *n += 1);

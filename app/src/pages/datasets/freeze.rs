@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use kenami_domain::{dataset::Policy, view::{job::JobState, run::RunRow}};
+use kenami_domain::{
+    dataset::Policy,
+    view::{job::JobState, run::RunRow},
+};
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::hooks::use_navigate;
 
@@ -33,9 +36,15 @@ fn policy_note(policy: Policy) -> &'static str {
             "A reviewer's decision holds where there is one, the majority elsewhere. A tie stays a tie: it is kept out of \
              training, and so are not visible and unsure."
         }
-        Policy::Majority => "The answer with the most votes; decisions are ignored. A tie stays a tie and is kept out of training.",
-        Policy::DawidSkene => "Estimates from all votes how reliable each annotator is, and weighs them by it. Good with three or more annotators a photo.",
-        Policy::Crowdlab => "Weighs votes together with a finished run's predictions. Helps where most photos have one or two votes.",
+        Policy::Majority => {
+            "The answer with the most votes; decisions are ignored. A tie stays a tie and is kept out of training."
+        }
+        Policy::DawidSkene => {
+            "Estimates from all votes how reliable each annotator is, and weighs them by it. Good with three or more annotators a photo."
+        }
+        Policy::Crowdlab => {
+            "Weighs votes together with a finished run's predictions. Helps where most photos have one or two votes."
+        }
     }
 }
 
@@ -64,7 +73,10 @@ pub fn FreezeDialog(
     let (finished, key) = (StoredValue::new(finished), StoredValue::new(key));
     let submit = StoredValue::new_local(move || {
         let Ok(seed) = seed.with_untracked(|seed| u64::from_str(seed.trim())) else {
-            error.set(Some(ApiError::Invalid { field: "seed".into(), message: "Give a whole number, 0 or more.".into() }));
+            error.set(Some(ApiError::Invalid {
+                field: "seed".into(),
+                message: "Give a whole number, 0 or more.".into(),
+            }));
             return;
         };
         let navigate = navigate.clone();
@@ -91,7 +103,9 @@ pub fn FreezeDialog(
     };
     // What belongs to no field of the form.
     let other = Signal::derive(move || {
-        error.get().filter(|error| ["name", "policy", "run", "seed"].iter().all(|field| error.for_field(field).is_none()))
+        error
+            .get()
+            .filter(|error| ["name", "policy", "run", "seed"].iter().all(|field| error.for_field(field).is_none()))
     });
     view! {
         <Dialog open title="Freeze a dataset">

@@ -42,9 +42,12 @@ pub fn DatasetsPage() -> impl IntoView {
     let freezing = RwSignal::new(false);
     loaded_both(project.resource, data, move |project, (datasets, runs)| {
         let lead = project.role == Role::Lead;
+        let none = datasets.is_empty();
         let freeze = move || {
-            lead.then(|| view! {
-                <Button weight=Weight::Primary on:click=move |_| freezing.set(true)>"Freeze a dataset"</Button>
+            lead.then(|| {
+                view! {
+                    <Button weight=Weight::Primary on:click=move |_| freezing.set(true)>"Freeze a dataset"</Button>
+                }
             })
         };
         view! {
@@ -52,9 +55,9 @@ pub fn DatasetsPage() -> impl IntoView {
                 title="Datasets"
                 lead="A dataset is the project as it stood at one moment: photos, answers, splits. It never changes."
             >
-                {(!datasets.is_empty()).then(freeze)}
+                {(!none).then(freeze)}
             </PageHeader>
-            {if datasets.is_empty() {
+            {if none {
                 view! {
                     <EmptyState title="No dataset yet">
                         <p>"Freeze one to export the answers or to train on them. Work on the project goes on untouched."</p>

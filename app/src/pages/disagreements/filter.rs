@@ -78,17 +78,15 @@ pub fn FilterBar(
     let language = text::language();
     let open_of = |key: &str| pairs.iter().filter(|pair| pair.attribute == key).map(|pair| pair.open).sum::<i64>();
     let mut choices = vec![(None, "All attributes".to_owned(), pairs.iter().map(|pair| pair.open).sum::<i64>())];
-    choices.extend(
-        attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language), open_of(&a.key))),
-    );
+    choices
+        .extend(attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language), open_of(&a.key))));
     let attribute_links = choices
         .into_iter()
         .map(|(attribute, name, _)| {
             let mine = attribute.clone();
             let chosen = Memo::new(move |_| filter.with(|filter| filter.attribute == mine));
-            let href = move || {
-                Filter { attribute: attribute.clone(), pair: None, decided: filter.with(|f| f.decided) }.href()
-            };
+            let href =
+                move || Filter { attribute: attribute.clone(), pair: None, decided: filter.with(|f| f.decided) }.href();
             view! { <FilterLink href=Signal::derive(href) chosen name/> }
         })
         .collect_view();
@@ -191,7 +189,14 @@ mod tests {
         let filter =
             Filter { attribute: Some("ear".into()), pair: Some(("drop".into(), "erect".into())), decided: true };
         assert_eq!(filter.href(), "?attribute=ear&a=drop&b=erect&decided=yes");
-        let read = query(&[("attribute", "ear"), ("a", "drop"), ("b", "erect"), ("decided", "yes"), ("photo", "12"), ("of", "ear")]);
+        let read = query(&[
+            ("attribute", "ear"),
+            ("a", "drop"),
+            ("b", "erect"),
+            ("decided", "yes"),
+            ("photo", "12"),
+            ("of", "ear"),
+        ]);
         assert_eq!(Filter::from_query(&read), filter);
         assert_eq!(selected(&read), Some((12, "ear".into())));
         assert_eq!(filter.href_of(12, "ear"), "?attribute=ear&a=drop&b=erect&decided=yes&photo=12&of=ear");

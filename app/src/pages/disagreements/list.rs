@@ -87,7 +87,8 @@ fn Tile(
             view! { <li>{name(&answer)} {(count > 1).then(|| view! { <b class="numeric">{format!(" ×{count}")}</b> })}</li> }
         })
         .collect_view();
-    let decided = one.decision.as_ref().map(|decision| view! { <span class="badge badge-good">{name(&decision.answer)}</span> });
+    let decided =
+        one.decision.as_ref().map(|decision| view! { <span class="badge badge-good">{name(&decision.answer)}</span> });
     let attribute_name =
         attribute.as_ref().map_or_else(|| one.attribute.clone(), |attribute| text::attribute_name(attribute, language));
     view! {

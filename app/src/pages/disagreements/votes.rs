@@ -105,7 +105,8 @@ pub fn DisputedRules(
         })
         .collect_view();
     let href = format!("/p/{key}/guidelines/{}", guide.attribute.key);
-    let version = guide.current.as_ref().map_or("no version".to_owned(), |current| format!("version {}", current.version));
+    let version =
+        guide.current.as_ref().map_or("no version".to_owned(), |current| format!("version {}", current.version));
     view! {
         <section class="stack-s" aria-label="Rules">
             <div class="row row-apart">

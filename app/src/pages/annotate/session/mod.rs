@@ -138,7 +138,7 @@ pub enum Stage {
 }
 
 /// The state of one annotator's visit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Session {
     questions: Vec<Question>,
     current: Option<Sheet>,
@@ -257,7 +257,8 @@ impl Session {
 
     fn answer(&mut self, answer: Answer, note: String, now: f64) -> Vec<Effect> {
         let Some(sheet) = &mut self.current else { return Vec::new() };
-        let offered = answer.value().is_none_or(|value| self.questions[sheet.focus()].values.iter().any(|v| v == value));
+        let offered =
+            answer.value().is_none_or(|value| self.questions[sheet.focus()].values.iter().any(|v| v == value));
         if !offered {
             return Vec::new();
         }
@@ -269,11 +270,8 @@ impl Session {
         let Some(mut sheet) = self.current.take_if(|sheet| sheet.is_complete()) else { return Vec::new() };
         sheet.pause(now);
         let claim_id = sheet.photo().claim_id;
-        let submission = Submission {
-            claim_id,
-            answers: sheet.inputs(&self.questions),
-            idempotency_key: (self.make_key)(),
-        };
+        let submission =
+            Submission { claim_id, answers: sheet.inputs(&self.questions), idempotency_key: (self.make_key)() };
         let record = Record { submission, photo: sheet.photo().clone() };
         self.answered.insert(claim_id);
         self.ready.remove(&claim_id);
@@ -414,7 +412,8 @@ impl Session {
 
     fn remember(&mut self, photos: Vec<ClaimedPhoto>) -> Vec<Effect> {
         for photo in photos {
-            let known = self.holds(photo.claim_id) || self.finished.iter().any(|s| s.photo().claim_id == photo.claim_id);
+            let known =
+                self.holds(photo.claim_id) || self.finished.iter().any(|s| s.photo().claim_id == photo.claim_id);
             if !known && self.finished.len() < UNDO_DEPTH {
                 self.finished.push_front(Sheet::new(photo, &self.questions));
             }

@@ -299,7 +299,10 @@ fn a_lost_sign_in_keeps_everything_waiting() {
 #[test]
 fn what_an_earlier_visit_left_is_sent_and_not_shown_again() {
     let mut first = working();
-    let effects = { first.handle(value("erect"), 1.0); first.handle(value("short"), 2.0) };
+    let effects = {
+        first.handle(value("erect"), 1.0);
+        first.handle(value("short"), 2.0)
+    };
     let record = effects.iter().find_map(|e| if let Effect::Store(r) = e { Some(r.clone()) } else { None }).unwrap();
     let text = serde_json::to_string(&record).unwrap();
     let mut second = Session::new(questions(), 600, key);

@@ -1,0 +1,132 @@
+//! A confusion matrix, and the pairs that are confused most.
+
+use kenami_domain::{
+    metrics::{ConfusedPair, SplitMetrics},
+    schema::Attribute,
+};
+use leptos::prelude::*;
+
+use crate::text;
+
+/// Confused pairs that are listed.
+const PAIRS: usize = 8;
+/// Shades of cells.
+const SHADES: u32 = 6;
+
+/// Answers down, predictions across; a cell leads to its photos. The most confused pairs below.
+#[component]
+pub fn Matrix(
+    /// The head's results on one split.
+    metrics: SplitMetrics,
+    /// The head's attribute, for the values' names.
+    attribute: Option<Attribute>,
+    /// Called with answer and prediction of a cell.
+    pick: Callback<(String, String)>,
+) -> impl IntoView {
+    let name = {
+        let attribute = attribute.clone();
+        move |key: &str| {
+            attribute.as_ref().map_or_else(|| key.to_owned(), |a| text::value_name(a, key, text::language()))
+        }
+    };
+    let labels = metrics.confusion.labels.clone();
+    let names: Vec<String> = labels.iter().map(|label| name(label)).collect();
+    let totals: Vec<u32> = metrics.confusion.counts.iter().map(|row| row.iter().sum()).collect();
+    let columns = names.iter().map(|name| view! { <th scope="col"><span>{name.clone()}</span></th> }).collect_view();
+    let rows = metrics
+        .confusion
+        .counts
+        .iter()
+        .enumerate()
+        .map(|(answer, counts)| {
+            let cells = counts
+                .iter()
+                .enumerate()
+                .map(|(predicted, &count)| {
+                    let right = answer == predicted;
+                    let class = cell_class(count, totals[answer], right);
+                    let inside = if count > 0 && !right {
+                        let pair = (labels[answer].clone(), labels[predicted].clone());
+                        let label = format!("{count} photos of {} taken for {}", names[answer], names[predicted]);
+                        view! {
+                            <button type="button" title=label.clone() aria-label=label on:click=move |_| pick.run(pair.clone())>{count}</button>
+                        }
+                        .into_any()
+                    } else {
+                        (count > 0).then_some(count).into_any()
+                    };
+                    view! { <td class=class>{inside}</td> }
+                })
+                .collect_view();
+            view! { <tr><th scope="row">{names[answer].clone()}</th>{cells}</tr> }
+        })
+        .collect_view();
+    let many = labels.len() > 12;
+    view! {
+        <p class="quiet">"Rows: what the photos are. Columns: what the model says. Choose a number to see its photos."</p>
+        <div class="table-frame confusion-frame" role="region" aria-label="Confusion matrix" tabindex="0">
+            <table class="confusion" class:confusion-many=many>
+                <caption class="visually-hidden">"Confusion matrix: photos per answer (rows) and prediction (columns)"</caption>
+                <thead><tr><td></td>{columns}</tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <Pairs pairs=metrics.most_confused attribute pick/>
+    }
+}
+
+/// A cell's class: its shade by the share of the row's photos, right ones in another colour than wrong ones.
+fn cell_class(count: u32, total: u32, right: bool) -> String {
+    let share = if total == 0 { 0.0 } else { f64::from(count) / f64::from(total) };
+    let shade = (share * f64::from(SHADES)).ceil() as u32;
+    format!("cell-{}-{shade}", if right { "right" } else { "wrong" })
+}
+
+/// The most confused pairs.
+#[component]
+fn Pairs(
+    /// Most frequent first.
+    pairs: Vec<ConfusedPair>,
+    /// The head's attribute.
+    attribute: Option<Attribute>,
+    /// Called with answer and prediction.
+    pick: Callback<(String, String)>,
+) -> impl IntoView {
+    let name =
+        |key: &str| attribute.as_ref().map_or_else(|| key.to_owned(), |a| text::value_name(a, key, text::language()));
+    let rows = pairs
+        .iter()
+        .take(PAIRS)
+        .map(|pair| {
+            let both = (pair.answer.clone(), pair.predicted.clone());
+            view! {
+                <li>
+                    <button type="button" class="button" on:click=move |_| pick.run(both.clone())>
+                        <b class="numeric">{pair.count}</b>
+                        {format!("{} taken for {}", name(&pair.answer), name(&pair.predicted))}
+                    </button>
+                </li>
+            }
+        })
+        .collect_view();
+    (!pairs.is_empty()).then(|| {
+        view! {
+            <h3>"Most confused"</h3>
+            <ul class="confused">{rows}</ul>
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shades_go_by_the_share_of_the_row() {
+        assert_eq!(cell_class(0, 40, false), "cell-wrong-0");
+        assert_eq!(cell_class(1, 40, false), "cell-wrong-1", "a single photo is seen");
+        assert_eq!(cell_class(20, 40, false), "cell-wrong-3");
+        assert_eq!(cell_class(40, 40, true), "cell-right-6");
+        assert_eq!(cell_class(0, 0, true), "cell-right-0");
+    }
+}

@@ -1,0 +1,227 @@
+//! A run: how far it is, its curves as they grow, its results once they are there.
+
+use kenami_domain::{
+    metrics::Metrics,
+    roles::Role,
+    run_config::RunConfig,
+    view::{
+        job::{Job, JobState},
+        project::Project,
+        run::{CurvePoint, RunDetail},
+    },
+};
+use leptos::{prelude::*, task::spawn_local};
+
+use super::{
+    chart::Chart,
+    results::Results,
+    series::{self, Measure},
+};
+use crate::{
+    api::runs::cancel_run,
+    components::{
+        alert::{Alert, Tone},
+        button::Button,
+        job::{JobBadge, JobProgress, follow_job},
+        page::PageHeader,
+        time::Ago,
+        toast::use_toasts,
+    },
+    text,
+};
+
+/// Files that a finished run leaves, with what they hold.
+const FILES: [(&str, &str); 5] = [
+    ("metrics.json", "the results"),
+    ("predictions.csv", "probabilities for every photo"),
+    ("config.toml", "the configuration, every key written out"),
+    ("curves.csv", "the curves"),
+    ("model.safetensors", "the weights"),
+];
+
+/// One run.
+#[component]
+pub fn RunView(
+    /// The project.
+    project: Project,
+    /// The run as it was when the page was made.
+    detail: RunDetail,
+    /// Called when the run ends, to read it again.
+    finished: Callback<()>,
+) -> impl IntoView {
+    let row = detail.row.clone();
+    let lead = project.role == Role::Lead;
+    let job = RwSignal::new(detail.job.clone());
+    let curves = RwSignal::new(detail.curves.clone());
+    follow(job, curves, finished);
+    let state = Memo::new(move |_| job.with(|job| job.as_ref().map_or(row.state, |job| job.state)));
+    let config = RunConfig::from_toml(&detail.config).ok();
+    let epochs = config.as_ref().map(|config| f64::from(config.epochs));
+    let (run_id, dataset_href) = (row.id, format!("/p/{}/datasets/{}", project.key, row.dataset));
+    let metrics = detail.metrics.clone().map(serde_json::from_value::<Metrics>);
+    let results = match metrics {
+        Some(Ok(metrics)) => {
+            Some(view! { <Results metrics project=project.clone() run_id/> }.into_any())
+        }
+        Some(Err(error)) => Some(view! {
+            <Alert tone=Tone::Warning>{format!("The results cannot be read ({error}); metrics.json below has them.")}</Alert>
+        }.into_any()),
+        None => None,
+    };
+    let done = row.state == JobState::Done;
+    let (of_cancel, key) = (project.key.clone(), project.key.clone());
+    view! {
+        <PageHeader title=row.name.clone()>
+            <JobBadge state=state/>
+            {lead.then(|| view! { <Cancel key=of_cancel run_id state job/> })}
+        </PageHeader>
+        <p class="quiet">
+            "On " <a href=dataset_href>{row.dataset.clone()}</a> ", started " <Ago at=row.created_at/> " by " {row.created_by.clone()}
+        </p>
+        {move || job.get().filter(|job| job.state != JobState::Done).map(|current| {
+            // Made once a state; within it the numbers change in place.
+            let signal = Signal::derive(move || job.get().unwrap_or_else(|| current.clone()));
+            view! { <JobProgress job=signal/> }
+        })}
+        {results}
+        <Curves curves epochs project state/>
+        <details class="run-configuration" open=!done>
+            <summary>"Configuration"</summary>
+            <pre tabindex="0">{configuration(&detail.config)}</pre>
+        </details>
+        {done.then(|| view! { <Files key run_id/> })}
+    }
+}
+
+/// What was given, or that nothing was.
+fn configuration(config: &str) -> String {
+    if config.trim().is_empty() { "# all defaults".to_owned() } else { config.to_owned() }
+}
+
+/// Follows the run's job by server-sent events until it ends.
+fn follow(job: RwSignal<Option<Job>>, curves: RwSignal<Vec<CurvePoint>>, finished: Callback<()>) {
+    Effect::new(move |_| {
+        let Some(id) = job.with_untracked(|job| job.as_ref().filter(|job| !job.state.is_final()).map(|job| job.id))
+        else {
+            return;
+        };
+        follow_job(id, &["job", "curves"], move |event, data| match event {
+            "job" => {
+                let Ok(now) = serde_json::from_str::<Job>(&data) else { return };
+                let ended = now.state.is_final();
+                job.try_set(Some(now));
+                if ended {
+                    finished.try_run(());
+                }
+            }
+            _ => {
+                let Ok(points) = serde_json::from_str::<Vec<CurvePoint>>(&data) else { return };
+                curves.try_update(|curves| series::merge(curves, points));
+            }
+        });
+    });
+}
+
+#[component]
+fn Cancel(
+    /// The project's key.
+    key: String,
+    /// The run.
+    run_id: i64,
+    /// Where it stands.
+    state: Memo<JobState>,
+    /// Its job.
+    job: RwSignal<Option<Job>>,
+) -> impl IntoView {
+    let toasts = use_toasts();
+    let key = StoredValue::new(key);
+    let asked = Signal::derive(move || job.with(|job| job.as_ref().is_some_and(|job| job.cancel_requested)));
+    let cancel = move |_| {
+        spawn_local(async move {
+            match cancel_run(key.get_value(), run_id).await {
+                Ok(()) => {
+                    job.try_update(|job| {
+                        if let Some(job) = job {
+                            job.cancel_requested = true;
+                        }
+                    });
+                    toasts.good("It stops at the next step.");
+                }
+                Err(error) => toasts.bad(error.to_string()),
+            }
+        });
+    };
+    move || {
+        (!state.get().is_final()).then(|| {
+            view! {
+                <Button disabled=asked on:click=cancel>
+                    {move || if asked.get() { "Stopping…" } else { "Cancel the run" }}
+                </Button>
+            }
+        })
+    }
+}
+
+#[component]
+fn Curves(
+    /// Points so far.
+    curves: RwSignal<Vec<CurvePoint>>,
+    /// Epochs that the run will have.
+    epochs: Option<f64>,
+    /// The project, for the heads' names.
+    project: Project,
+    /// Where the run stands.
+    state: Memo<JobState>,
+) -> impl IntoView {
+    let attributes = StoredValue::new(project.attributes);
+    let lines = move |measure: Measure| {
+        Memo::new(move |_| {
+            curves.with(|points| {
+                series::lines(points, measure, |key| {
+                    attributes.with_value(|attributes| text::attribute_name_of(attributes, key, text::language()))
+                })
+            })
+        })
+    };
+    let (loss, accuracy) = (lines(Measure::Loss), lines(Measure::Accuracy));
+    let any = Memo::new(move |_| curves.with(|points| !series::heads(points).is_empty()));
+    move || {
+        (any.get() || state.get() == JobState::Running).then(|| {
+            view! {
+                <section class="stack-s">
+                    <h2>"Curves"</h2>
+                    <div class="charts">
+                        <Chart title="Loss" unit="loss" lines=loss epochs=Signal::stored(epochs)/>
+                        <Chart title="Accuracy" unit="share" percent=true lines=accuracy epochs=Signal::stored(epochs)/>
+                    </div>
+                </section>
+            }
+        })
+    }
+}
+
+#[component]
+fn Files(
+    /// The project's key.
+    key: String,
+    /// The run.
+    run_id: i64,
+) -> impl IntoView {
+    let rows = FILES
+        .into_iter()
+        .map(|(file, holds)| {
+            view! {
+                <li>
+                    <a href=format!("/p/{key}/runs/{run_id}/files/{file}") rel="external" download>{file}</a>
+                    <span class="quiet">{holds}</span>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="stack-s">
+            <h2>"Files"</h2>
+            <ul class="run-files">{rows}</ul>
+        </section>
+    }
+}

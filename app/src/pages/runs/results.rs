@@ -1,0 +1,165 @@
+//! What a finished run measured.
+
+use std::collections::BTreeMap;
+
+use kenami_domain::{
+    dataset::Split,
+    metrics::{Metrics, SplitMetrics},
+    view::project::Project,
+};
+use leptos::prelude::*;
+
+use super::{
+    confusion::Matrix,
+    mistakes::{Cell, MistakesDialog},
+};
+use crate::{
+    components::{
+        alert::{Alert, Tone},
+        page::Table,
+    },
+    text,
+};
+
+/// Accuracy and macro-F1 of all heads, and one head's confusions at a time.
+#[component]
+pub fn Results(
+    /// The results.
+    metrics: Metrics,
+    /// The project.
+    project: Project,
+    /// The run.
+    run_id: i64,
+) -> impl IntoView {
+    let language = text::language();
+    let name = |head: &str| text::attribute_name_of(&project.attributes, head, language);
+    let figures = |metrics: Option<&SplitMetrics>| {
+        let numbers = metrics.map(|m| (m.n, m.accuracy, m.macro_f1, m.nll, m.ece));
+        view! {
+            <td class="numeric">{numbers.map(|(n, ..)| text::number(n as i64))}</td>
+            <td class="numeric"><b>{numbers.map(|(_, accuracy, ..)| text::percent(accuracy, 1))}</b></td>
+            <td class="numeric">{numbers.map(|(_, _, f1, ..)| text::percent(f1, 1))}</td>
+            <td class="numeric">{numbers.map(|(.., nll, _)| format!("{nll:.3}"))}</td>
+            <td class="numeric">{numbers.map(|(.., ece)| text::percent(ece, 1))}</td>
+        }
+    };
+    let rows = metrics
+        .heads
+        .iter()
+        .flat_map(|(head, splits)| {
+            let shown: Vec<_> =
+                ["validation", "test"].into_iter().filter(|split| splits.contains_key(*split)).collect();
+            let span = shown.len().to_string();
+            let head_name = name(head);
+            shown
+                .into_iter()
+                .enumerate()
+                .map(|(index, split)| {
+                    let heading = (index == 0)
+                        .then(|| view! { <th scope="rowgroup" rowspan=span.clone()>{head_name.clone()}</th> });
+                    view! { <tr>{heading}<td>{split}</td>{figures(splits.get(split))}</tr> }
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect_view();
+    let warnings = metrics
+        .warnings
+        .clone()
+        .into_iter()
+        .map(|warning| view! { <Alert tone=Tone::Warning>{warning}</Alert> })
+        .collect_view();
+    let speed =
+        format!("{} at {:.0} photos a second", text::duration(metrics.seconds * 1000.0), metrics.images_per_second);
+    view! {
+        <section class="stack-s">
+            <h2>"Results"</h2>
+            <Table caption="Results per head and split">
+                <thead>
+                    <tr>
+                        <th scope="col">"Head"</th>
+                        <th scope="col">"Split"</th>
+                        <th scope="col" class="numeric">"Photos"</th>
+                        <th scope="col" class="numeric">"Accuracy"</th>
+                        <th scope="col" class="numeric" title="Mean F1 over the values">"Macro-F1"</th>
+                        <th scope="col" class="numeric" title="Mean negative log-likelihood of the answer, in nats">"NLL"</th>
+                        <th scope="col" class="numeric" title="Expected calibration error, 15 bins">"ECE"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </Table>
+            <p class="quiet">{speed}</p>
+            {warnings}
+        </section>
+        <Confusions heads=metrics.heads project run_id/>
+    }
+}
+
+#[component]
+fn Confusions(
+    /// Results per head and split.
+    heads: BTreeMap<String, BTreeMap<String, SplitMetrics>>,
+    /// The project.
+    project: Project,
+    /// The run.
+    run_id: i64,
+) -> impl IntoView {
+    // Annotated attributes first: they have few values and are what the project is about.
+    let mut order: Vec<String> = heads.keys().cloned().collect();
+    order.sort_by_key(|head| heads[head].values().map(|m| m.confusion.labels.len()).max().unwrap_or(0));
+    let head = RwSignal::new(order.first().cloned().unwrap_or_default());
+    let split = RwSignal::new(Split::Test);
+    let cell = RwSignal::new(None::<Cell>);
+    let language = text::language();
+    let head_buttons = order
+        .into_iter()
+        .map(|key| {
+            let name = text::attribute_name_of(&project.attributes, &key, language);
+            let mine = key.clone();
+            let chosen = Memo::new(move |_| head.with(|head| *head == mine));
+            view! {
+                <button type="button" class="button" aria-pressed=move || chosen.get().to_string() on:click=move |_| head.set(key.clone())>
+                    {name}
+                </button>
+            }
+        })
+        .collect_view();
+    let split_buttons = [Split::Validation, Split::Test]
+        .map(|one| {
+            view! {
+                <button
+                    type="button"
+                    class="button"
+                    aria-pressed=move || (split.get() == one).to_string()
+                    on:click=move |_| split.set(one)
+                >
+                    {one.as_str()}
+                </button>
+            }
+        })
+        .collect_view();
+    let (heads, attributes) = (StoredValue::new(heads), StoredValue::new(project.attributes.clone()));
+    let shown = Memo::new(move |_| {
+        heads.with_value(|heads| head.with(|head| heads.get(head)?.get(split.get().as_str()).cloned()))
+    });
+    let pick = Callback::new(move |(answer, predicted): (String, String)| {
+        cell.set(Some(Cell { head: head.get_untracked(), answer, predicted, split: split.get_untracked() }));
+    });
+    view! {
+        <section class="stack-s">
+            <h2>"Confusions"</h2>
+            <div class="row row-apart">
+                <div class="row" role="group" aria-label="Head">{head_buttons}</div>
+                <div class="row" role="group" aria-label="Split">{split_buttons}</div>
+            </div>
+            {move || match shown.get() {
+                None => view! { <p class="quiet">"No photo of this split has an answer."</p> }.into_any(),
+                Some(metrics) => {
+                    let attribute = attributes
+                        .with_value(|attributes| attributes.iter().find(|a| head.with(|head| a.key == *head)).cloned());
+                    view! { <Matrix metrics attribute pick/> }.into_any()
+                }
+            }}
+        </section>
+        <MistakesDialog cell key=project.key run_id attributes=project.attributes/>
+    }
+}
