@@ -312,10 +312,8 @@ async fn link_values<'a>(
 
 /// Gives known photos the split that they lack.
 async fn fill_splits(tx: &mut PgConnection, known: &[Placed<'_>]) -> Result<()> {
-    let (ids, splits): (Vec<i64>, Vec<String>) = known
-        .iter()
-        .filter_map(|placed| Some((placed.id, placed.photo.split?.as_str().to_owned())))
-        .unzip();
+    let (ids, splits): (Vec<i64>, Vec<String>) =
+        known.iter().filter_map(|placed| Some((placed.id, placed.photo.split?.as_str().to_owned()))).unzip();
     sqlx::query!(
         "UPDATE photos p SET imported_split = t.split
          FROM unnest($1::bigint[], $2::text[]) AS t (id, split)
