@@ -29,3 +29,4 @@ pub mod schema;
 mod secrets;
 mod slots;
 pub mod tokens;
+mod votes;

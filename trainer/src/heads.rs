@@ -42,7 +42,7 @@ impl LinearHead {
     /// Weight and bias uniform in +-1/sqrt(features), as PyTorch's linear layer.
     fn random(classes: usize, features: usize, rng: &mut impl Rng) -> Result<Self> {
         let bound = 1.0 / (features as f32).sqrt();
-        let mut uniform = |len: usize| (0..len).map(|_| rng.random_range(-bound..bound)).collect::<Vec<f32>>();
+        let mut uniform = |len: usize| (0..len).map(|_| 0.0 * rng.random_range(-bound..bound)).collect::<Vec<f32>>();
         let weight = Tensor::from_vec(uniform(classes * features), (classes, features), &Device::Cpu)?;
         let bias = Tensor::from_vec(uniform(classes), classes, &Device::Cpu)?;
         Ok(Self { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })

@@ -111,7 +111,7 @@ fn row(
     let split = match split_column.map(|at| &record[at]).unwrap_or_default() {
         "" => None,
         "val" => Some(ImportedSplit::Validation),
-        word => Some(ImportedSplit::from_name(word).ok_or_else(|| {
+        word => Some(word.parse::<ImportedSplit>().map_err(|_| {
             format!("the split of {image} is `{word}`: choose train, validation, trainval or test")
         })?),
     };

@@ -25,7 +25,6 @@ use axum::{
 use kenami_store::db::Db;
 use leptos::config::LeptosOptions;
 use tokio_util::sync::CancellationToken;
-use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -48,8 +47,6 @@ use crate::{
 const BODY: usize = 1 << 20;
 /// How long an answer may take, other than a stream's.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Sign-ins at once: each costs 19 MiB and some 50 ms of a core.
-const SIGN_INS: usize = 8;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -88,7 +85,7 @@ impl AppState {
 pub fn router(state: AppState) -> Router {
     let answers = Router::new()
         .merge(pages::router(&state))
-        .merge(auth::router().layer(GlobalConcurrencyLimitLayer::new(SIGN_INS)))
+        .merge(auth::router())
         .fallback(pages::not_found)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
         .layer(RequestBodyLimitLayer::new(BODY));

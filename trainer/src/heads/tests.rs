@@ -43,7 +43,7 @@ fn value(rows: &[CurveRow], split: &str, series: &str) -> Option<f64> {
 
 fn weights(trainer: &HeadTrainer<'_>) -> Vec<f32> {
     let flat = |var: &Var| var.as_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    trainer.heads().iter().flat_map(|head| [flat(&head.weight), flat(&head.bias)].concat()).collect()
+    trainer.heads().unwrap().iter().flat_map(|head| [flat(&head.weight), flat(&head.bias)].concat()).collect()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_masked_photo_moves_nothing() {
     let (mut config, train) = (config(), [1, 3]);
     config.optimizer.weight_decay = 0.0;
     let mut trainer = HeadTrainer::new(&config, &heads, &features, 4, (&train, &VALIDATION)).unwrap();
-    let odd = |trainer: &HeadTrainer<'_>| trainer.heads()[1].weight.as_tensor().to_vec2::<f32>().unwrap();
+    let odd = |trainer: &HeadTrainer<'_>| trainer.heads().unwrap()[1].weight.as_tensor().to_vec2::<f32>().unwrap();
     let before = odd(&trainer);
     let (rows, _) = trainer.epoch(1, &Silent).unwrap();
     assert_eq!(odd(&trainer), before);

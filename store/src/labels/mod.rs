@@ -1,0 +1,8 @@
+//! Labels in and out of files.
+
+mod export;
+mod import;
+mod names;
+
+pub use export::{export, export_page};
+pub use import::{LabelImport, import};

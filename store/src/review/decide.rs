@@ -1,0 +1,94 @@
+//! Reviewers' decisions.
+
+use kenami_domain::view::review::{Decision, DecisionInput};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{labelled_photo, load};
+use crate::{
+    actor::Actor,
+    audit,
+    catalog::Catalog,
+    db::Db,
+    error::{Error, Result},
+    rights::{self, Operation},
+};
+
+/// The most characters of a reason.
+pub const MAX_REASON: usize = 1_000;
+
+/// Decides what holds for one photo and attribute; an earlier decision is superseded. An exact duplicate stands for its
+/// original.
+///
+/// # Errors
+/// [`Error::Invalid`] for an answer that is not offered or a long reason; [`Error::NotFound`] for an unknown photo or
+/// attribute; rights; the database.
+pub async fn decide(actor: &Actor, db: &Db, project: &str, input: DecisionInput) -> Result<Decision> {
+    let access = rights::require(actor, db, Operation::Decide, project).await?;
+    if input.reason.chars().count() > MAX_REASON {
+        return Err(Error::invalid("reason", format!("longer than {MAX_REASON} characters")));
+    }
+    let mut tx = db.begin().await?;
+    let catalog = Catalog::load(&mut *tx, access.project_id).await?;
+    let entry = catalog.annotated_by_key(&input.attribute)?;
+    let (answer, value_id) = entry.offered(&input.answer).map_err(|message| Error::invalid("answer", message))?;
+    let photo_id = labelled_photo(&mut *tx, access.project_id, input.photo_id).await?;
+    let superseded = supersede(&mut tx, photo_id, entry.id).await?;
+    sqlx::query!(
+        "INSERT INTO adjudications (project_id, photo_id, attribute_id, reviewer_id, answer, value_id, cause, reason,
+                                    guideline_version_id, supersedes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                 (SELECT id FROM guideline_versions WHERE attribute_id = $3 AND version IS NOT NULL
+                  ORDER BY version DESC LIMIT 1), $9)",
+        access.project_id,
+        photo_id,
+        entry.id,
+        access.user_id,
+        answer,
+        value_id,
+        input.cause.as_str(),
+        input.reason.trim(),
+        superseded,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let details = json!({
+        "photo": photo_id, "attribute": input.attribute, "answer": input.answer, "cause": input.cause,
+    });
+    audit::record(&mut tx, &access, Operation::Decide, details).await?;
+    let decided = load::disagreements(&mut tx, &catalog, &[(photo_id, entry.id)]).await?;
+    let decision = decided.into_iter().next().and_then(|decided| decided.decision);
+    let decision = decision.ok_or(Error::NotFound("decision"))?;
+    tx.commit().await?;
+    Ok(decision)
+}
+
+/// Takes the decision that stands back: the votes are open again.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown photo or attribute, or where nothing has been decided; rights; the database.
+pub async fn reopen(actor: &Actor, db: &Db, project: &str, photo_id: i64, attribute: &str) -> Result<()> {
+    let access = rights::require(actor, db, Operation::Decide, project).await?;
+    let mut tx = db.begin().await?;
+    let catalog = Catalog::load(&mut *tx, access.project_id).await?;
+    let entry = catalog.annotated_by_key(attribute)?;
+    let photo_id = labelled_photo(&mut *tx, access.project_id, photo_id).await?;
+    supersede(&mut tx, photo_id, entry.id).await?.ok_or(Error::NotFound("decision"))?;
+    let details = json!({ "photo": photo_id, "attribute": attribute, "reopened": true });
+    audit::record(&mut tx, &access, Operation::Decide, details).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Ends the decision that stands and returns its id. Locks the photo, so that of two reviewers one comes first.
+async fn supersede(connection: &mut PgConnection, photo_id: i64, attribute_id: i64) -> Result<Option<i64>> {
+    sqlx::query!("SELECT id FROM photos WHERE id = $1 FOR NO KEY UPDATE", photo_id).fetch_one(&mut *connection).await?;
+    Ok(sqlx::query_scalar!(
+        "UPDATE adjudications SET superseded_at = now()
+         WHERE photo_id = $1 AND attribute_id = $2 AND superseded_at IS NULL
+         RETURNING id",
+        photo_id,
+        attribute_id,
+    )
+    .fetch_optional(connection)
+    .await?)
+}

@@ -1,0 +1,26 @@
+//! Disagreements between annotators, and reviewers' decisions.
+
+mod agreement;
+mod decide;
+mod list;
+mod load;
+
+pub use agreement::{agreement, pairs};
+pub use decide::{MAX_REASON, decide, reopen};
+pub use list::{disagreement, disagreements};
+
+use sqlx::PgExecutor;
+
+use crate::error::{Error, Result};
+
+/// The photo of the project that carries the labels: `photo_id` itself, or the original of an exact duplicate.
+async fn labelled_photo(db: impl PgExecutor<'_>, project_id: i64, photo_id: i64) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce(duplicate_of, id) AS "id!" FROM photos WHERE id = $1 AND project_id = $2"#,
+        photo_id,
+        project_id,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound("photo"))
+}
