@@ -1,6 +1,6 @@
 //! What a command that needs the database works with.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use kenami_store::db::{self, Db};
@@ -65,6 +65,9 @@ impl Context {
             () = stop.cancelled() => anyhow::bail!("interrupted"),
         }
         settings.data_dir.make_root()?;
+        if Path::new(&settings.object_store) == settings.data_dir.objects() {
+            settings.data_dir.make(&settings.data_dir.objects())?;
+        }
         let storage = Storage::open(&settings.object_store)
             .with_context(|| format!("cannot open the object store {}", settings.object_store))?;
         Ok(Self { db, storage, data_dir: settings.data_dir, cluster })

@@ -48,6 +48,8 @@ impl JobEvents {
     async fn listen(self, db: Db) {
         loop {
             tokio::select! {
+                // First, as the shutdown closes the connections too.
+                biased;
                 () = self.shutdown.cancelled() => return,
                 result = self.forward(&db) => {
                     if let Err(error) = result {
