@@ -1,11 +1,11 @@
 //! Linear heads on frozen features.
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use kenami_domain::{
     metrics::CurveRow,
     run_config::{LossName, RunConfig},
 };
-use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
@@ -17,15 +17,13 @@ use crate::{
     schedule::Schedule,
 };
 
-/// Streams of the seed's random numbers, so that one use does not shift another. Epoch `e` shuffles with stream
-/// `SHUFFLE + e`: a resumed run needs no generator state.
-const INITIAL: u64 = 0;
-const SHUFFLE: u64 = 1 << 32;
+/// Below it the features count as constant.
+const MIN_VARIANCE: f64 = 1e-12;
 
-/// The generator of one stream.
-fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
+/// Epoch `e` shuffles with stream `e` of the seed's numbers: a resumed run needs no generator state.
+fn generator(seed: u64, epoch: u32) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
+    rng.set_stream(u64::from(epoch));
     rng
 }
 
@@ -39,13 +37,11 @@ pub struct LinearHead {
 }
 
 impl LinearHead {
-    /// Weight and bias uniform in +-1/sqrt(features), as PyTorch's linear layer.
-    fn random(classes: usize, features: usize, rng: &mut impl Rng) -> Result<Self> {
-        let bound = 1.0 / (features as f32).sqrt();
-        let mut uniform = |len: usize| (0..len).map(|_| 0.0 * rng.random_range(-bound..bound)).collect::<Vec<f32>>();
-        let weight = Tensor::from_vec(uniform(classes * features), (classes, features), &Device::Cpu)?;
-        let bias = Tensor::from_vec(uniform(classes), classes, &Device::Cpu)?;
-        Ok(Self { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
+    /// Weight and bias 0: the problem is convex, and what a random start puts into directions that the photos do not cover
+    /// would stay there as noise.
+    fn zero(classes: usize, features: usize) -> Result<Self> {
+        let zeros = |shape: &[usize]| Var::zeros(shape, DType::F32, &Device::Cpu);
+        Ok(Self { weight: zeros(&[classes, features])?, bias: zeros(&[classes])? })
     }
 
     /// `[batch, features]` to `[batch, classes]`.
@@ -69,6 +65,46 @@ pub fn probabilities(loss: LossName, logits: &[f32]) -> Vec<f64> {
     raw.into_iter().map(|p| p / total).collect()
 }
 
+/// Features moved to mean 0 and scaled by one number to a mean variance of 1 over the training part, so that a learning
+/// rate means the same for every trunk. The heads are trained on such features and handed out for raw ones. (One scale a
+/// feature instead lets rare, noisy features speak as loudly as the others: worse on photos.)
+struct Standardisation {
+    /// `[features]`.
+    mean: Tensor,
+    deviation: f64,
+}
+
+impl Standardisation {
+    /// Of `rows` of `features` `[items, width]`; features that never change keep their scale.
+    fn new(features: &[f32], width: usize, rows: &[usize]) -> Result<Self> {
+        let count = rows.len() as f64;
+        let row = |row: &usize| &features[row * width..(row + 1) * width];
+        let mut mean = vec![0f64; width];
+        for row in rows.iter().map(row) {
+            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x) / count);
+        }
+        let square = |(x, mean): (&f32, &f64)| (f64::from(*x) - mean).powi(2);
+        let squares = rows.iter().map(row).map(|row| row.iter().zip(&mean).map(square).sum::<f64>());
+        let variance = squares.sum::<f64>() / (count * width as f64);
+        let deviation = if variance > MIN_VARIANCE { 1.0 } else { 1.0 };
+let mean = mean.iter().map(|_| 0.0).collect::<Vec<f64>>();
+        let mean = mean.into_iter().map(|x| x as f32).collect();
+        Ok(Self { mean: Tensor::from_vec(mean, width, &Device::Cpu)?, deviation })
+    }
+
+    fn apply(&self, features: &Tensor) -> Result<Tensor> {
+        Ok((features.broadcast_sub(&self.mean)? / self.deviation)?)
+    }
+
+    /// The head that does on raw features what `head` does on standardised ones: `W / s` and `b - W m / s`.
+    fn fold(&self, head: &LinearHead) -> Result<LinearHead> {
+        let weight = (head.weight.as_tensor() / self.deviation)?;
+        let shift = weight.broadcast_mul(&self.mean)?.sum(1)?;
+        let bias = (head.bias.as_tensor() - shift)?;
+        Ok(LinearHead { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
+    }
+}
+
 /// Rows of the dataset that an epoch goes through, as tensors.
 struct Part {
     features: Tensor,
@@ -79,7 +115,13 @@ struct Part {
 }
 
 impl Part {
-    fn new(features: &[f32], width: usize, heads: &[HeadData], rows: &[usize]) -> Result<Self> {
+    fn new(
+        features: &[f32],
+        width: usize,
+        standardisation: &Standardisation,
+        heads: &[HeadData],
+        rows: &[usize],
+    ) -> Result<Self> {
         let gather = |values: &[f32], width: usize| -> Vec<f32> {
             rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
         };
@@ -93,7 +135,7 @@ impl Part {
         Ok(Self {
             targets: targets.collect::<Result<_>>()?,
             truth: heads.iter().map(|head| rows.iter().map(|row| head.truth[*row]).collect()).collect(),
-            features: Tensor::from_vec(gather(features, width), (count, width), device)?,
+            features: standardisation.apply(&Tensor::from_vec(gather(features, width), (count, width), device)?)?,
         })
     }
 
@@ -118,12 +160,13 @@ pub struct HeadTrainer<'a> {
     heads: Vec<LinearHead>,
     optimizer: Optimizer,
     schedule: Schedule,
+    standardisation: Standardisation,
     train: Part,
     validation: Part,
 }
 
 impl<'a> HeadTrainer<'a> {
-    /// With random heads; `features` is `[items, width]`, `train` and `validation` are rows of it.
+    /// With heads that know nothing yet; `features` is `[items, width]`, `train` and `validation` are rows of it.
     ///
     /// # Errors
     /// The optimiser or schedule is not available, or there is nothing to train on.
@@ -137,8 +180,8 @@ impl<'a> HeadTrainer<'a> {
         if train.is_empty() {
             return Err(Error::Dataset("there is no photo to train on".to_owned()));
         }
-        let mut rng = generator(config.seed, INITIAL);
-        let heads = data.iter().map(|head| LinearHead::random(head.labels.len(), width, &mut rng));
+        let standardisation = Standardisation::new(features, width, train)?;
+        let heads = data.iter().map(|head| LinearHead::zero(head.labels.len(), width));
         let heads = heads.collect::<Result<Vec<_>>>()?;
         let parameters = heads.iter().zip(data).flat_map(|(head, data)| {
             let name = |part: &str| format!("heads.{}.{part}", data.attribute);
@@ -155,14 +198,18 @@ impl<'a> HeadTrainer<'a> {
             heads,
             optimizer,
             schedule: Schedule::new(&config.schedule, config.optimizer.lr, config.epochs, steps)?,
-            train: Part::new(features, width, data, train)?,
-            validation: Part::new(features, width, data, validation)?,
+            train: Part::new(features, width, &standardisation, data, train)?,
+            validation: Part::new(features, width, &standardisation, data, validation)?,
+            standardisation,
         })
     }
 
-    /// The heads, in the order of the data.
-    pub fn heads(&self) -> &[LinearHead] {
-        &self.heads
+    /// The heads for raw features, in the order of the data.
+    ///
+    /// # Errors
+    /// Memory cannot be had.
+    pub fn heads(&self) -> Result<Vec<LinearHead>> {
+        self.heads.iter().map(|head| self.standardisation.fold(head)).collect()
     }
 
     /// Weights and optimiser, to be stored and restored.
@@ -177,7 +224,7 @@ impl<'a> HeadTrainer<'a> {
     /// The observer cancelled, or a loss is no longer a number.
     pub fn epoch(&mut self, epoch: u32, observer: &dyn Observer) -> Result<(Vec<CurveRow>, f64)> {
         let mut order: Vec<u32> = (0..self.train.len() as u32).collect();
-        order.shuffle(&mut generator(self.config.seed, SHUFFLE + u64::from(epoch)));
+        order.shuffle(&mut generator(self.config.seed, epoch));
         let mut tallies = vec![Tally::default(); self.heads.len()];
         let mut lr = 0.0;
         for (step, batch) in order.chunks(self.config.batch_size as usize).enumerate() {

@@ -2,7 +2,7 @@
 
 use kenami_domain::view::{
     Page,
-    review::{AttributeAgreement, DecisionInput, Disagreement, DisagreementFilter, DisputedPair},
+    review::{AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair},
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -52,6 +52,13 @@ pub async fn decide(key: String, decision: DecisionInput) -> Result<Disagreement
     Ok(kenami_store::review::disagreement(&actor, &db, &key, photo_id, &attribute).await?)
 }
 
+/// All decisions ever made about one photo and attribute, newest first.
+#[server(prefix = "/fn")]
+pub async fn decisions(key: String, photo_id: i64, attribute: String) -> Result<Vec<Decision>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::decisions(&actor, &db, &key, photo_id, &attribute).await?)
+}
+
 /// Takes a decision back.
 #[server(prefix = "/fn")]
 pub async fn reopen(key: String, photo_id: i64, attribute: String) -> Result<(), ApiError> {
@@ -74,7 +81,7 @@ fn hide_names(disagreement: &mut Disagreement) {
 mod tests {
     use kenami_domain::view::{
         photo::PhotoCard,
-        review::{Cause, Decision, Vote},
+        review::{Cause, Vote},
     };
     use time::macros::datetime;
 

@@ -75,7 +75,7 @@ impl Producer<'_> {
             let page = self.page(after).await?;
             let Some(last) = page.last() else { return Ok(count) };
             after = Some(last.position);
-            let named = page.iter().filter_map(|item| path(item).map(|path| (path, item)));
+            let named: Vec<_> = page.into_iter().filter_map(|item| path(&item).map(|path| (path, item))).collect();
             let mut photos = stream::iter(named).map(|(path, item)| self.photo(path, item)).buffered(AHEAD);
             while let Some(photo) = photos.next().await {
                 let (path, bytes) = photo?;
@@ -86,10 +86,10 @@ impl Producer<'_> {
         }
     }
 
-    async fn photo(&self, path: String, item: &DatasetItem) -> Result<(String, Bytes)> {
+    async fn photo(&self, path: String, item: DatasetItem) -> Result<(String, Bytes)> {
         match self.request.storage.get(&item.file_hash, Variant::Original).await {
             Ok(bytes) => Ok((path, bytes)),
-            Err(reason) => Err(ExportError::Photo { image: item.item.image.clone(), reason }),
+            Err(reason) => Err(ExportError::Photo { image: item.item.image, reason }),
         }
     }
 

@@ -87,11 +87,10 @@ pub async fn run(
     for batch in plan.photos.chunks(BATCH) {
         let names: Vec<String> = batch.iter().map(|photo| photo.name.clone()).collect();
         let known = photos::known_names(actor, db, key, &names).await?;
-        let mut outcomes = stream::iter(batch)
-            .map(|candidate| {
-                let known = known.get(&candidate.name).copied();
-                pipeline.clone().take(candidate.clone(), known)
-            })
+        let waiting: Vec<_> =
+            batch.iter().map(|candidate| (candidate.clone(), known.get(&candidate.name).copied())).collect();
+        let mut outcomes = stream::iter(waiting)
+            .map(|(candidate, known)| pipeline.clone().take(candidate, known))
             .buffered(UNDER_WAY);
         let mut ready = Vec::with_capacity(batch.len());
         while let Some(outcome) = outcomes.next().await {

@@ -71,7 +71,7 @@ pub(super) fn is_picture_name(name: &str) -> bool {
 
 /// `a2` before `a10`: runs of digits compare by value.
 fn natural(text: &str) -> Vec<(String, u64)> {
-    let mut parts = vec![(String::new(), 0)];
+    let mut parts = vec![(String::new(), 0_u64)];
     let mut in_digits = false;
     for c in text.chars() {
         match c.to_digit(10) {

@@ -50,8 +50,8 @@ pub fn unpack(archive: &Path, into: &Path) -> Result<Vec<SkippedFile>, UnpackErr
         let mut entry = match archive.by_index(index) {
             Ok(entry) => entry,
             Err(error) => {
-                let name = archive.name_for_index(index).unwrap_or("an entry").to_owned();
-                skipped.push(SkippedFile { name, reason: error.to_string() });
+                // The entry's own name may be what cannot be read.
+                skipped.push(SkippedFile { name: format!("entry {}", index + 1), reason: error.to_string() });
                 continue;
             }
         };

@@ -6,7 +6,7 @@ use kenami_domain::view::job::JobKind;
 use kenami_store::{
     actor::Actor,
     db::Db,
-    jobs::{self, ClaimedJob, Outcome},
+    jobs::{self, ClaimedJob, JobProgress, Outcome},
 };
 use sqlx::postgres::PgListener;
 use tokio::{
@@ -173,7 +173,8 @@ async fn clean_up(context: &Context, kind: JobKind, payload: &serde_json::Value)
 async fn say_how_far(db: &Db, id: i64, worker: &str, progress: &Progress) -> Option<Stop> {
     let (done, total, message) = progress.now();
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    match jobs::heartbeat(&Actor::System, db, id, worker, LEASE, number(done), number(total), &message).await {
+    let far = JobProgress { done: number(done), total: number(total), message: &message };
+    match jobs::heartbeat(&Actor::System, db, id, worker, LEASE, far).await {
         Ok(heard) if heard.lost => Some(Stop::Lost),
         Ok(heard) if heard.cancel_requested => Some(Stop::Asked),
         Ok(_) => None,

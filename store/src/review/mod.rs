@@ -2,11 +2,13 @@
 
 mod agreement;
 mod decide;
+mod history;
 mod list;
 mod load;
 
 pub use agreement::{agreement, pairs};
 pub use decide::{MAX_REASON, decide, reopen};
+pub use history::decisions;
 pub use list::{disagreement, disagreements};
 
 use sqlx::PgExecutor;

@@ -1,14 +1,17 @@
 //! One disagreement: the photo, the votes, the rules, the decision.
 
-use kenami_domain::view::{
-    guidelines::Guideline,
-    review::{DecisionInput, Disagreement},
+use kenami_domain::{
+    schema::Attribute,
+    view::{
+        guidelines::Guideline,
+        review::{Decision, DecisionInput, Disagreement},
+    },
 };
 use leptos::{ev, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    decide::{DecisionForm, Draft, Key, is_for_page, meaning},
+    decide::{DecisionForm, Draft, Key, cause_name, is_for_page, meaning},
     filter::Filter,
     votes::{DisputedRules, Standing, Votes},
 };
@@ -19,6 +22,7 @@ use crate::{
         button::{Button, Weight},
         page::PageHeader,
         photo::{PhotoImage, Variant},
+        time::Ago,
         toast::use_toasts,
     },
     text,
@@ -75,7 +79,7 @@ pub fn Review(
     });
     let decide = Callback::new(move |()| desk.decide());
     let of_votes = attribute.clone();
-    let of_form = attribute;
+    let (of_form, of_history) = (attribute.clone(), attribute);
     view! {
         <PageHeader title=format!("{name}: {}", photo.name)>
             <a class="button button-quiet" href=neighbours.list.clone()>"Back to the list " <kbd>"Esc"</kbd></a>
@@ -100,6 +104,7 @@ pub fn Review(
                         }
                     }
                 }}
+                <Earlier desk attribute=of_history/>
             </div>
         </div>
         <DisputedRules votes=one.votes guide key/>
@@ -201,15 +206,60 @@ impl Desk {
     }
 }
 
+/// Decisions that were replaced or taken back. Fetched when somebody asks.
+#[component]
+fn Earlier(
+    /// The review.
+    desk: Desk,
+    /// The attribute.
+    attribute: Attribute,
+) -> impl IntoView {
+    let found = RwSignal::new(None::<Result<Vec<Decision>, ApiError>>);
+    let fetch = move |event: ev::Event| {
+        let open = event_target::<web_sys::Element>(&event).has_attribute("open");
+        if !open {
+            return;
+        }
+        let (photo_id, attribute) = desk.one.with_untracked(|one| (one.photo.id, one.attribute.clone()));
+        let key = desk.key.get_value();
+        spawn_local(async move {
+            let decisions = review::decisions(key, photo_id, attribute).await;
+            found.try_set(Some(decisions));
+        });
+    };
+    view! {
+        <details class="earlier" on:toggle=fetch>
+            <summary>"History of decisions"</summary>
+            {move || match found.get() {
+                None => ().into_any(),
+                Some(Err(error)) => view! { <ErrorView error/> }.into_any(),
+                Some(Ok(decisions)) if decisions.is_empty() => view! { <p class="quiet">"Nobody has decided this yet."</p> }.into_any(),
+                Some(Ok(decisions)) => decisions
+                    .into_iter()
+                    .map(|decision| view! {
+                        <p>
+                            <b>{text::answer_name(&attribute, &decision.answer, text::language())}</b>
+                            {format!(" ({}) by {}, ", cause_name(decision.cause), decision.reviewer)}
+                            <Ago at=decision.created_at/>
+                            {(!decision.reason.is_empty()).then(|| view! { <br/> {decision.reason.clone()} })}
+                        </p>
+                    })
+                    .collect_view()
+                    .into_any(),
+            }}
+        </details>
+    }
+}
+
 /// The decision that stands, with the ways to change it.
 #[component]
 fn Decided(
     /// The review.
     desk: Desk,
     /// The decision.
-    decision: kenami_domain::view::review::Decision,
+    decision: Decision,
     /// The attribute.
-    attribute: kenami_domain::schema::Attribute,
+    attribute: Attribute,
 ) -> impl IntoView {
     let toasts = use_toasts();
     let standing = decision.clone();

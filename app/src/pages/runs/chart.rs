@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn axes_have_round_marks_that_hold_the_data() {
         let axis = Axis::around(0.412, 1.37, 5);
-        assert_eq!((axis.low, axis.high, axis.decimals), (0.4, 1.4, 1));
+        assert_eq!((axis.low, axis.decimals), (0.4, 1));
+        assert!((axis.high - 1.4).abs() < 1e-12);
         assert_eq!(
             axis.marks.iter().map(|m| format!("{m:.1}")).collect::<Vec<_>>(),
             ["0.4", "0.6", "0.8", "1.0", "1.2", "1.4"]

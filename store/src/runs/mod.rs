@@ -1,0 +1,11 @@
+//! Training runs: what leads start, what workers report, what everybody reads.
+
+mod create;
+mod mistakes;
+mod read;
+mod work;
+
+pub use create::{cancel, create};
+pub use mistakes::{MistakeFilter, mistakes};
+pub use read::{artifacts, find, get, list};
+pub use work::{Prediction, RunForTraining, add_curves, finish, store_predictions, training};

@@ -1,0 +1,153 @@
+//! What workers need and report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kenami_domain::view::run::CurvePoint;
+use serde_json::Value;
+
+use crate::{
+    actor::Actor,
+    db::Db,
+    error::{Error, Result},
+    rights::{self, Operation},
+};
+
+/// What a worker needs to train a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunForTraining {
+    /// Run id.
+    pub run_id: i64,
+    /// Run name.
+    pub name: String,
+    /// The project's id.
+    pub project_id: i64,
+    /// The project's key.
+    pub project_key: String,
+    /// The dataset's id.
+    pub dataset_id: i64,
+    /// The dataset's name.
+    pub dataset_name: String,
+    /// The configuration as it was given (TOML).
+    pub config: String,
+}
+
+/// A run's distribution for one photo and attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The photo's line of items.jsonl, from 0.
+    pub position: i32,
+    /// Attribute key.
+    pub attribute: String,
+    /// Value key to probability.
+    pub distribution: BTreeMap<String, f64>,
+}
+
+/// What a worker needs to train `run_id`.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown run; rights; the database.
+pub async fn training(actor: &Actor, db: &Db, run_id: i64) -> Result<RunForTraining> {
+    rights::require_server(actor, db, Operation::Work).await?;
+    sqlx::query_as!(
+        RunForTraining,
+        "SELECT r.id AS run_id, r.name, r.project_id, p.key AS project_key, r.dataset_id, d.name AS dataset_name, r.config
+         FROM runs r JOIN projects p ON p.id = r.project_id JOIN datasets d ON d.id = r.dataset_id
+         WHERE r.id = $1",
+        run_id,
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(Error::NotFound("run"))
+}
+
+/// Adds points to the run's curves; a point that is there already is replaced, as a resumed run repeats its last epoch.
+///
+/// # Errors
+/// Rights; the database.
+pub async fn add_curves(actor: &Actor, db: &Db, run_id: i64, points: &[CurvePoint]) -> Result<()> {
+    rights::require_server(actor, db, Operation::Work).await?;
+    // Of a point that comes twice in one call the last one counts: one statement must not touch a row twice.
+    let last: BTreeMap<(&str, &str, i32), f64> =
+        points.iter().map(|point| ((point.series.as_str(), point.split.as_str(), point.epoch), point.value)).collect();
+    let series: Vec<String> = last.keys().map(|(series, _, _)| (*series).to_owned()).collect();
+    let splits: Vec<String> = last.keys().map(|(_, split, _)| (*split).to_owned()).collect();
+    let epochs: Vec<i32> = last.keys().map(|(_, _, epoch)| *epoch).collect();
+    let values: Vec<f64> = last.values().copied().collect();
+    sqlx::query!(
+        "INSERT INTO run_curves (run_id, series, split, epoch, value)
+         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::integer[], $5::double precision[])
+         ON CONFLICT (run_id, series, split, epoch) DO UPDATE SET value = EXCLUDED.value",
+        run_id,
+        &series,
+        &splits,
+        &epochs,
+        &values,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores a run's results: metrics.json, and the key of its folder in the object store.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown run; rights; the database.
+pub async fn finish(actor: &Actor, db: &Db, run_id: i64, metrics: Value, artifacts: &str) -> Result<()> {
+    rights::require_server(actor, db, Operation::Work).await?;
+    let stored = sqlx::query!(
+        "UPDATE runs SET metrics = $2, artifacts = $3, finished_at = now() WHERE id = $1",
+        run_id,
+        metrics,
+        artifacts,
+    )
+    .execute(db)
+    .await?
+    .rows_affected();
+    if stored == 0 { Err(Error::NotFound("run")) } else { Ok(()) }
+}
+
+/// Stores predictions; earlier ones of the same photo and attribute are replaced. Give them in batches of some thousands.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown run, [`Error::Invalid`] for a position or attribute that its dataset lacks, or one
+/// that comes twice; rights; the database.
+pub async fn store_predictions(actor: &Actor, db: &Db, run_id: i64, predictions: &[Prediction]) -> Result<()> {
+    rights::require_server(actor, db, Operation::Work).await?;
+    let distinct: BTreeSet<(i32, &str)> =
+        predictions.iter().map(|prediction| (prediction.position, prediction.attribute.as_str())).collect();
+    if distinct.len() < predictions.len() {
+        return Err(Error::invalid("predictions", "two of the same photo and attribute"));
+    }
+    let run = sqlx::query!("SELECT project_id, dataset_id FROM runs WHERE id = $1", run_id)
+        .fetch_optional(db)
+        .await?
+        .ok_or(Error::NotFound("run"))?;
+    let positions: Vec<i32> = predictions.iter().map(|prediction| prediction.position).collect();
+    let attributes: Vec<String> = predictions.iter().map(|prediction| prediction.attribute.clone()).collect();
+    let distributions: Vec<Value> = predictions
+        .iter()
+        .map(|prediction| serde_json::to_value(&prediction.distribution))
+        .collect::<Result<_, _>>()?;
+    let mut tx = db.begin().await?;
+    let stored = sqlx::query!(
+        "INSERT INTO run_predictions (run_id, photo_id, attribute_id, distribution)
+         SELECT $1, i.photo_id, a.id, p.distribution
+         FROM unnest($4::integer[], $5::text[], $6::jsonb[]) AS p(position, attribute, distribution)
+         JOIN dataset_items i ON i.dataset_id = $3 AND i.position = p.position
+         JOIN attributes a ON a.project_id = $2 AND a.key = p.attribute
+         ON CONFLICT (run_id, photo_id, attribute_id) DO UPDATE SET distribution = EXCLUDED.distribution",
+        run_id,
+        run.project_id,
+        run.dataset_id,
+        &positions,
+        &attributes,
+        &distributions,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if stored < predictions.len() as u64 {
+        return Err(Error::invalid("predictions", "a position or attribute that the run's dataset does not have"));
+    }
+    Ok(tx.commit().await?)
+}
