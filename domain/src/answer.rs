@@ -40,6 +40,21 @@ impl Answer {
     }
 }
 
+/// In the REST API's description an answer is its key.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Answer {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let description = "A value's key, `not_visible` or `unsure`";
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some(description))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Answer {}
+
 impl From<&str> for Answer {
     fn from(key: &str) -> Self {
         match key {

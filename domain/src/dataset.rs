@@ -12,6 +12,7 @@ use crate::{
 
 /// How several answers about one photo become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
     /// The reviewer's decision where there is one, else the majority. The default.
@@ -61,6 +62,7 @@ impl FromStr for Policy {
 
 /// The part of a dataset that a photo belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// Parameters are fitted on it.
@@ -93,6 +95,7 @@ impl fmt::Display for Split {
 
 /// A dataset's schema as exported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Schema {
     /// Given and annotated attributes, in the project's order.
     pub attributes: Vec<Attribute>,
@@ -100,6 +103,7 @@ pub struct Schema {
 
 /// `dataset.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Manifest {
     /// The dataset's name, unique per server.
     pub name: String,
@@ -128,6 +132,7 @@ pub struct Manifest {
 
 /// One line of `items.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Item {
     /// Path below the dataset's folder, with `/`: `images/a.jpg`.
     pub image: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A member's role in one project. The order is that of rights: each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Answers photos.

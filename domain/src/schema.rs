@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A text per language code (`en`, `ja`). The key of the thing itself stands in where no text is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Texts(pub BTreeMap<String, String>);
 
@@ -32,6 +33,7 @@ impl Texts {
 
 /// Where an attribute's values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AttributeKind {
     /// Known with the photo (breed, species).
@@ -42,6 +44,7 @@ pub enum AttributeKind {
 
 /// One value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttributeValue {
     /// Stable key, never renamed: `semi_erect`.
     pub key: String,
@@ -55,6 +58,7 @@ pub struct AttributeValue {
 
 /// One attribute of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attribute {
     /// Stable key, never renamed: `ear`.
     pub key: String,
@@ -76,6 +80,7 @@ impl Attribute {
 
 /// What is expected of `attribute` where `given_attribute` has `given_value`: a breed standard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Prior {
     /// Key of a given attribute (`breed`).
     pub given_attribute: String,

@@ -128,7 +128,7 @@ pub(crate) async fn insert(tx: &mut PgConnection, access: &Access, kind: JobKind
 }
 
 /// Announces a change, at the transaction's commit.
-async fn notify(tx: &mut PgConnection, id: i64) -> Result<()> {
+pub(crate) async fn notify(tx: &mut PgConnection, id: i64) -> Result<()> {
     sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, id.to_string()).execute(tx).await?;
     Ok(())
 }

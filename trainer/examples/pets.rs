@@ -60,21 +60,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folds = if env::var("FOLDS").is_ok() { FOLDS } else { 1 };
     for seed in 0..seeds {
         config.seed = seed;
-        let mut held_out: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let mut held_out: BTreeMap<String, (f64, f64, Vec<f64>)> = BTreeMap::new();
         for fold in 0..folds {
             let metrics = run(&oxford_pets(&pets, fold)?, &config)?;
             for (head, splits) in &metrics.heads {
                 let sums = held_out.entry(head.clone()).or_default();
                 sums.0 += splits["validation"].accuracy / folds as f64;
                 sums.1 += splits["validation"].nll / folds as f64;
+                sums.2.push(splits["test"].accuracy);
             }
             if folds == 1 {
                 print(seed, &metrics, hide_test);
             }
         }
         if folds > 1 {
-            for (head, (accuracy, nll)) in held_out {
-                println!("seed {seed} {head}: accuracy {accuracy:.4} nll {nll:.4} over {folds} folds of trainval");
+            for (head, (accuracy, nll, test)) in held_out {
+                println!("seed {seed} {head}: held-out accuracy {accuracy:.4} nll {nll:.4}, {folds} folds of trainval");
+                if !hide_test {
+                    println!("  test accuracy per fold: {test:.4?}");
+                }
             }
         }
     }

@@ -17,9 +17,6 @@ use crate::{
     schedule::Schedule,
 };
 
-/// Below it the features count as constant.
-const MIN_VARIANCE: f64 = 1e-12;
-
 /// Epoch `e` shuffles with stream `e` of the seed's numbers: a resumed run needs no generator state.
 fn generator(seed: u64, epoch: u32) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -65,46 +62,6 @@ pub fn probabilities(loss: LossName, logits: &[f32]) -> Vec<f64> {
     raw.into_iter().map(|p| p / total).collect()
 }
 
-/// Features moved to mean 0 and scaled by one number to a mean variance of 1 over the training part, so that a learning
-/// rate means the same for every trunk. The heads are trained on such features and handed out for raw ones. (One scale a
-/// feature instead lets rare, noisy features speak as loudly as the others: worse on photos.)
-struct Standardisation {
-    /// `[features]`.
-    mean: Tensor,
-    deviation: f64,
-}
-
-impl Standardisation {
-    /// Of `rows` of `features` `[items, width]`; features that never change keep their scale.
-    fn new(features: &[f32], width: usize, rows: &[usize]) -> Result<Self> {
-        let count = rows.len() as f64;
-        let row = |row: &usize| &features[row * width..(row + 1) * width];
-        let mut mean = vec![0f64; width];
-        for row in rows.iter().map(row) {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x) / count);
-        }
-        let square = |(x, mean): (&f32, &f64)| (f64::from(*x) - mean).powi(2);
-        let squares = rows.iter().map(row).map(|row| row.iter().zip(&mean).map(square).sum::<f64>());
-        let variance = squares.sum::<f64>() / (count * width as f64);
-        let deviation = if variance > MIN_VARIANCE { 1.0 } else { 1.0 };
-let mean = mean.iter().map(|_| 0.0).collect::<Vec<f64>>();
-        let mean = mean.into_iter().map(|x| x as f32).collect();
-        Ok(Self { mean: Tensor::from_vec(mean, width, &Device::Cpu)?, deviation })
-    }
-
-    fn apply(&self, features: &Tensor) -> Result<Tensor> {
-        Ok((features.broadcast_sub(&self.mean)? / self.deviation)?)
-    }
-
-    /// The head that does on raw features what `head` does on standardised ones: `W / s` and `b - W m / s`.
-    fn fold(&self, head: &LinearHead) -> Result<LinearHead> {
-        let weight = (head.weight.as_tensor() / self.deviation)?;
-        let shift = weight.broadcast_mul(&self.mean)?.sum(1)?;
-        let bias = (head.bias.as_tensor() - shift)?;
-        Ok(LinearHead { weight: Var::from_tensor(&weight)?, bias: Var::from_tensor(&bias)? })
-    }
-}
-
 /// Rows of the dataset that an epoch goes through, as tensors.
 struct Part {
     features: Tensor,
@@ -115,13 +72,7 @@ struct Part {
 }
 
 impl Part {
-    fn new(
-        features: &[f32],
-        width: usize,
-        standardisation: &Standardisation,
-        heads: &[HeadData],
-        rows: &[usize],
-    ) -> Result<Self> {
+    fn new(features: &[f32], width: usize, heads: &[HeadData], rows: &[usize]) -> Result<Self> {
         let gather = |values: &[f32], width: usize| -> Vec<f32> {
             rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
         };
@@ -135,7 +86,7 @@ impl Part {
         Ok(Self {
             targets: targets.collect::<Result<_>>()?,
             truth: heads.iter().map(|head| rows.iter().map(|row| head.truth[*row]).collect()).collect(),
-            features: standardisation.apply(&Tensor::from_vec(gather(features, width), (count, width), device)?)?,
+            features: Tensor::from_vec(gather(features, width), (count, width), device)?,
         })
     }
 
@@ -160,7 +111,6 @@ pub struct HeadTrainer<'a> {
     heads: Vec<LinearHead>,
     optimizer: Optimizer,
     schedule: Schedule,
-    standardisation: Standardisation,
     train: Part,
     validation: Part,
 }
@@ -180,7 +130,6 @@ impl<'a> HeadTrainer<'a> {
         if train.is_empty() {
             return Err(Error::Dataset("there is no photo to train on".to_owned()));
         }
-        let standardisation = Standardisation::new(features, width, train)?;
         let heads = data.iter().map(|head| LinearHead::zero(head.labels.len(), width));
         let heads = heads.collect::<Result<Vec<_>>>()?;
         let parameters = heads.iter().zip(data).flat_map(|(head, data)| {
@@ -198,18 +147,14 @@ impl<'a> HeadTrainer<'a> {
             heads,
             optimizer,
             schedule: Schedule::new(&config.schedule, config.optimizer.lr, config.epochs, steps)?,
-            train: Part::new(features, width, &standardisation, data, train)?,
-            validation: Part::new(features, width, &standardisation, data, validation)?,
-            standardisation,
+            train: Part::new(features, width, data, train)?,
+            validation: Part::new(features, width, data, validation)?,
         })
     }
 
-    /// The heads for raw features, in the order of the data.
-    ///
-    /// # Errors
-    /// Memory cannot be had.
-    pub fn heads(&self) -> Result<Vec<LinearHead>> {
-        self.heads.iter().map(|head| self.standardisation.fold(head)).collect()
+    /// The heads, in the order of the data.
+    pub fn heads(&self) -> &[LinearHead] {
+        &self.heads
     }
 
     /// Weights and optimiser, to be stored and restored.

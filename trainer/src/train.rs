@@ -124,7 +124,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         dataset: &dataset,
         config: &resolved,
         heads: &heads,
-        trained: &trainer.heads()?,
+        trained: trainer.heads(),
         features: &features,
         weights: &weights,
         curves: &state.rows,

@@ -9,6 +9,7 @@ use crate::dataset::{Manifest, Policy, Split};
 
 /// A dataset in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DatasetRow {
     /// Dataset id.
     pub id: i64,
@@ -29,6 +30,7 @@ pub struct DatasetRow {
 
 /// A dataset with its counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DatasetDetail {
     /// The row.
     pub row: DatasetRow,
@@ -40,6 +42,7 @@ pub struct DatasetDetail {
 
 /// What a frozen dataset holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DatasetSummary {
     /// Photos per split.
     pub splits: BTreeMap<Split, i64>,
@@ -51,6 +54,7 @@ pub struct DatasetSummary {
 
 /// What a frozen dataset holds of one annotated attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttributeSummary {
     /// Photos that can be trained on.
     pub usable: i64,
@@ -70,6 +74,7 @@ pub struct AttributeSummary {
 
 /// What a lead sends to freeze a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FreezeInput {
     /// Unique in the project; letters, digits, `.`, `_`, `-`.
     pub name: String,
@@ -86,6 +91,7 @@ pub struct FreezeInput {
 
 /// The formats that a dataset can be exported in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
     /// One row a photo.

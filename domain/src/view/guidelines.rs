@@ -10,6 +10,7 @@ use crate::{
 
 /// The rule of one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rule {
     /// Value key.
     pub value: String,
@@ -21,6 +22,7 @@ pub struct Rule {
 
 /// A photo that shows a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Example {
     /// The photo.
     pub photo: PhotoCard,
@@ -30,6 +32,7 @@ pub struct Example {
 
 /// The text of one version, published or draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GuidelineText {
     /// What to look at, and how the rules are applied; markdown per language.
     pub introduction: Texts,
@@ -39,6 +42,7 @@ pub struct GuidelineText {
 
 /// A published version in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GuidelineVersion {
     /// 1, 2, ...
     pub version: i32,
@@ -55,6 +59,7 @@ pub struct GuidelineVersion {
 
 /// Everything the guidelines page shows of one attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Guideline {
     /// The attribute.
     pub attribute: Attribute,
@@ -70,6 +75,7 @@ pub struct Guideline {
 
 /// The draft of the next version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Draft {
     /// Its text.
     pub text: GuidelineText,
@@ -84,6 +90,7 @@ pub struct Draft {
 
 /// What an editor sends to save a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DraftEdit {
     /// Markdown per language.
     pub introduction: Texts,
@@ -98,6 +105,7 @@ pub struct DraftEdit {
 
 /// One rule as an editor sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleEdit {
     /// Value key.
     pub value: String,
@@ -109,6 +117,7 @@ pub struct RuleEdit {
 
 /// One example as an editor sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExampleEdit {
     /// A photo of the project.
     pub photo_id: i64,
@@ -118,6 +127,7 @@ pub struct ExampleEdit {
 
 /// Which standing labels a publication puts in doubt; their photos return to the annotators who gave them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// None: the change only says it better.

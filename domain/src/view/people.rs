@@ -7,6 +7,7 @@ use crate::roles::Role;
 
 /// The signed-in user as the page shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
     /// User id.
     pub id: i64,
@@ -20,6 +21,7 @@ pub struct Me {
 
 /// An account as administrators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserRow {
     /// User id.
     pub id: i64,
@@ -38,6 +40,7 @@ pub struct UserRow {
 
 /// A member of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
     /// User id.
     pub user_id: i64,
@@ -51,6 +54,7 @@ pub struct Member {
 
 /// A one-time link that has not been used yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenInvitation {
     /// Link id, for revoking.
     pub id: i64,
@@ -65,6 +69,7 @@ pub struct OpenInvitation {
 
 /// What a one-time link offers, shown before it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkOffer {
     /// Makes the holder an administrator of the server.
     pub administrator: bool,
@@ -78,6 +83,7 @@ pub struct LinkOffer {
 
 /// An API token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenRow {
     /// Token id, for revoking.
     pub id: i64,

@@ -8,6 +8,7 @@ pub use crate::split::ImportedSplit;
 
 /// A photo in a grid or list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PhotoCard {
     /// Photo id.
     pub id: i64,

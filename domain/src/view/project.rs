@@ -6,6 +6,7 @@ use crate::{roles::Role, schema::Attribute};
 
 /// A project in the list of projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProjectRow {
     /// Project id.
     pub id: i64,
@@ -27,6 +28,7 @@ pub struct ProjectRow {
 
 /// A project with what every one of its pages needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Project {
     /// Project id.
     pub id: i64,
@@ -48,6 +50,7 @@ pub struct Project {
 
 /// What a lead may change about a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProjectSettings {
     /// What people read; 1 to 120 characters.
     pub name: String,
@@ -61,6 +64,7 @@ pub struct ProjectSettings {
 
 /// How far a project is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// Photos, duplicates included.
     pub photos: i64,
@@ -86,6 +90,7 @@ pub struct Progress {
 
 /// How far one annotator is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AnnotatorProgress {
     /// Annotator's name.
     pub name: String,
@@ -97,6 +102,7 @@ pub struct AnnotatorProgress {
 
 /// Photos that have a value of a given attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GivenCount {
     /// Attribute key.
     pub attribute: String,

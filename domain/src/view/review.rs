@@ -23,6 +23,7 @@ pub struct DisagreementFilter {
 
 /// One photo and attribute whose answers differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Disagreement {
     /// The photo.
     pub photo: PhotoCard,
@@ -36,6 +37,7 @@ pub struct Disagreement {
 
 /// A vote that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vote {
     /// Annotator's name.
     pub annotator: String,
@@ -54,6 +56,7 @@ pub struct Vote {
 
 /// Why the votes differed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The rules do not say.
@@ -109,6 +112,7 @@ impl FromStr for Cause {
 
 /// A reviewer's decision as the page sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionInput {
     /// The photo.
     pub photo_id: i64,
@@ -124,6 +128,7 @@ pub struct DecisionInput {
 
 /// A decision that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decision {
     /// The answer that holds.
     pub answer: Answer,
@@ -140,6 +145,7 @@ pub struct Decision {
 
 /// Two answers that stand against each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DisputedPair {
     /// Attribute key.
     pub attribute: String,
@@ -155,6 +161,7 @@ pub struct DisputedPair {
 
 /// How well annotators agree on one attribute. Undefined figures are none, with the reason beside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttributeAgreement {
     /// Attribute key.
     pub attribute: String,

@@ -15,6 +15,7 @@ use crate::{
 
 /// A run in the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunRow {
     /// Run id.
     pub id: i64,
@@ -37,6 +38,7 @@ pub struct RunRow {
 
 /// A run with everything but its predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunDetail {
     /// The row.
     pub row: RunRow,
@@ -52,6 +54,7 @@ pub struct RunDetail {
 
 /// One point of one curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CurvePoint {
     /// 1-based.
     pub epoch: i32,
@@ -65,6 +68,7 @@ pub struct CurvePoint {
 
 /// What a lead sends to start a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrainInput {
     /// The dataset.
     pub dataset_id: i64,
@@ -78,6 +82,7 @@ pub struct TrainInput {
 
 /// A photo that a head got wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mistake {
     /// The photo.
     pub photo: PhotoCard,

@@ -1,9 +1,10 @@
 //! What a command that needs the database works with.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use kenami_store::db::{self, Db};
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
 
 /// Connections of a process at most.
 const CONNECTIONS: u32 = 20;
+/// How long a database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The database, the files and the data folder. Clones share them.
 ///
@@ -31,6 +34,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context on a database that is open already and that somebody else stops.
+    pub fn from_parts(db: Db, storage: Storage, data_dir: DataDir) -> Self {
+        Self { db, storage, data_dir, cluster: None }
+    }
+
     /// Opens the database and the object store; starts or adopts the data folder's own PostgreSQL where no other is
     /// given, and brings the schema up to date.
     ///
@@ -76,7 +84,7 @@ impl Context {
     /// Closes the connections, and stops the data folder's PostgreSQL where nobody else uses it.
     pub async fn close(self) {
         // A connection that is still busy (a long query of an aborted task) must not hold the exit up.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.db.close()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.db.close()).await;
         if let Some(cluster) = self.cluster {
             let _ = tokio::task::spawn_blocking(move || cluster.leave()).await;
         }
@@ -85,13 +93,17 @@ impl Context {
 
 /// Connects to a server that somebody else runs.
 async fn connect(url: &str) -> Result<Db> {
-    db::connect(url, CONNECTIONS).await.map_err(|error| {
-        let reason = match &error {
-            kenami_store::error::Error::Database(source) => source.to_string(),
-            other => other.to_string(),
-        };
-        anyhow::anyhow!("cannot reach the database at {}: {reason}", without_password(url))
-    })
+    // One connection first: a pool would try again and again, and then only say that time is up.
+    let probe = async {
+        let options = PgConnectOptions::from_str(url)?.application_name("kenami");
+        options.connect().await?.close().await
+    };
+    let reason = match tokio::time::timeout(PATIENCE, probe).await {
+        Ok(Ok(())) => return Ok(db::connect(url, CONNECTIONS).await?),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+    };
+    anyhow::bail!("cannot reach the database at {}: {reason}", without_password(url))
 }
 
 /// `url` without what must not be shown: user, password and parameters.

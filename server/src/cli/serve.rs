@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use kenami_store::{actor::Actor, links};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::{JoinError, JoinHandle}};
 use tokio_util::sync::CancellationToken;
 use tower_sessions::ExpiredDeletion;
 use tower_sessions_sqlx_store::PostgresStore;
@@ -54,7 +54,7 @@ pub async fn run(args: ServeArgs) -> Result<()> {
         opened => opened?,
     };
     let result = serve(&context, listener, config, args.empty, &stop).await;
-    // Whatever ended the server ends the rest.
+    // Also where it failed early.
     stop.cancel();
     context.close().await;
     result
@@ -76,22 +76,36 @@ async fn serve(
     let mut server = tokio::spawn(server.into_future());
     let worker = tokio::spawn(jobs::worker::run(context.clone(), stop.clone()));
     let chores = tokio::spawn(chores(context.clone(), empty, stop.clone()));
-    tokio::select! {
-        () = stop.cancelled() => tracing::info!("stopping"),
-        ended = &mut server => {
-            ended.context("the web server ended")?.context("the web server ended")?;
-        }
-    }
-    // Both at once: a slow download and a worker in the middle of a step.
-    let drained = async {
-        if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
-            tracing::info!("requests that take long are cut off");
-            server.abort();
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        ended = &mut server => Some(ended),
+    };
+    tracing::info!("stopping");
+    // Whatever ended the server ends the worker.
+    stop.cancel();
+    let served = async {
+        match ended {
+            Some(ended) => ended,
+            None => cut_off(server).await,
         }
     };
-    tokio::join!(drained, finish_worker(worker));
+    // Both at once: a slow download, and a worker in the middle of a step.
+    let (served, ()) = tokio::join!(served, finish_worker(worker));
     chores.abort();
-    Ok(())
+    served.context("the web server ended")?.context("the web server ended")
+}
+
+/// Waits for the requests under way, and cuts off those that take too long.
+async fn cut_off(mut server: JoinHandle<std::io::Result<()>>) -> Result<std::io::Result<()>, JoinError> {
+    match tokio::time::timeout(DRAIN, &mut server).await {
+        Ok(served) => served,
+        Err(_) => {
+            tracing::info!("requests that take long are cut off");
+            server.abort();
+            Ok(Ok(()))
+        }
+    }
 }
 
 /// Tells people where the server is. The first administrator's link goes to standard output alone, never to a log.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     download,
     find::{self, Programs},
-    folder::Folder,
+    folder::{Folder, socket_path},
     lock::{Gate, Share},
     postmaster::Postmaster,
     user::ServerUser,
@@ -176,8 +176,9 @@ fn start(folder: &Folder, user: &ServerUser, programs: &Programs, child: &mut Op
         initialise(folder, user, programs)?;
     }
     let data = folder.data();
-    Postmaster::remove_stale_file(&data).with_context(|| format!("cannot tidy {}", data.display()))?;
     let socket_dir = folder.socket_dir(user)?;
+    Postmaster::remove_stale_files(&data, &socket_path(&socket_dir))
+        .with_context(|| format!("cannot tidy {}", folder.root().display()))?;
     folder.configure(&socket_dir, user)?;
     let log = folder.open_log()?;
     let mut command = user.command(&programs.program("postgres"));

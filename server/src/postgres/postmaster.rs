@@ -36,19 +36,24 @@ impl Postmaster {
         runs_on(found.pid, data).then_some(found)
     }
 
-    /// Removes a `postmaster.pid` whose process is not this cluster's server: left behind by an unclean end, its number
-    /// may belong to any other process by now, and PostgreSQL would refuse to start. (Processes that still use the old
-    /// server's shared memory are found by PostgreSQL itself.)
+    /// Removes the lock files in the cluster's `data` and in its socket's folder where their process is not this
+    /// cluster's server: left behind by an unclean end, its number may belong to any other process by now, or to one that
+    /// nobody has collected, and PostgreSQL would refuse to start. (Processes that still use the old server's shared
+    /// memory are found by PostgreSQL itself.)
     ///
     /// # Errors
     /// The file system refuses.
-    pub fn remove_stale_file(data: &Path) -> std::io::Result<()> {
-        let path = data.join("postmaster.pid");
-        match std::fs::read_to_string(&path) {
-            // A file without a process is just being written by a server that starts.
-            Ok(text) if first_number(&text).is_some_and(|pid| !runs_on(pid, data)) => std::fs::remove_file(&path),
-            _ => Ok(()),
+    pub fn remove_stale_files(data: &Path, socket: &Path) -> std::io::Result<()> {
+        let mut socket_lock = socket.as_os_str().to_owned();
+        socket_lock.push(".lock");
+        for path in [data.join("postmaster.pid"), PathBuf::from(socket_lock)] {
+            match std::fs::read_to_string(&path) {
+                // A file without a process is just being written by a server that starts.
+                Ok(text) if first_number(&text).is_some_and(|pid| !runs_on(pid, data)) => std::fs::remove_file(&path)?,
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Stops the server of the cluster at `data`: cleanly, or at once where that takes too long (the next start then
@@ -120,14 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_names_another_process_is_stale() -> std::io::Result<()> {
+    fn files_that_name_another_process_are_stale() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("postmaster.pid");
+        let (file, socket) = (folder.path().join("postmaster.pid"), folder.path().join("socket"));
+        let socket_lock = folder.path().join("socket.lock");
         // Process 1 lives, but not here.
         std::fs::write(&file, "1\n/nowhere\n")?;
+        std::fs::write(&socket_lock, "1\n/nowhere\n")?;
         assert_eq!(Postmaster::find(folder.path()), None);
-        Postmaster::remove_stale_file(folder.path())?;
-        assert!(!file.exists());
+        Postmaster::remove_stale_files(folder.path(), &socket)?;
+        assert!(!file.exists() && !socket_lock.exists());
         Ok(())
     }
 }

@@ -56,7 +56,8 @@ async fn dataset(
     Ok(attachment(&download.file_name, download.content_type, Body::from_stream(download.body)))
 }
 
-fn refused(error: ExportError) -> AppError {
+/// What an export's failure is to the one who asked for it.
+pub(crate) fn refused(error: ExportError) -> AppError {
     match error {
         ExportError::Store(error) => error.into(),
         ExportError::UnknownAttribute(_) | ExportError::NoAttribute => AppError::bad_request(error.to_string()),

@@ -40,6 +40,7 @@ use tower_http::{
 use self::{error::AppError, events::JobEvents};
 use crate::{
     config::{DataDir, ServeConfig},
+    rest,
     storage::Storage,
 };
 
@@ -104,6 +105,7 @@ pub fn router(state: AppState) -> Router {
     );
     people
         .merge(assets::router())
+        .merge(rest::router())
         .merge(health::router())
         .layer(from_fn(csrf::require_same_origin))
         .layer(compression)

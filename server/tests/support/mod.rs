@@ -122,7 +122,7 @@ impl Home {
             let _ = child.wait();
             panic!("kenami does not start: {line:?}; {}", logs.join().unwrap_or_default());
         };
-        let rest = collect(out.into_inner());
+        let rest = collect(out);
         while get(&address, "/healthz").is_none_or(|answer| !answer.starts_with("HTTP/1.1 200")) {
             assert!(begin.elapsed() < patience, "/healthz does not answer within {patience:?}");
             thread::sleep(Duration::from_millis(20));

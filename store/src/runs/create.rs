@@ -14,12 +14,14 @@ use super::read;
 use crate::{
     actor::Actor,
     audit,
-    datasets::is_valid_name,
     db::Db,
     error::{Error, Result},
     jobs,
     rights::{self, Access, Operation},
 };
+
+/// The most characters of a run's name.
+const MAX_NAME: usize = 100;
 
 /// Starts a run: checks its configuration, and queues the job that trains it.
 ///
@@ -79,10 +81,10 @@ async fn check_weights(connection: &mut PgConnection, project_id: i64, weights: 
 /// The name that was asked for, or the dataset's with the first free number.
 async fn name(connection: &mut PgConnection, project_id: i64, wanted: &str, dataset: &str) -> Result<String> {
     if !wanted.is_empty() {
-        if is_valid_name(wanted) {
+        if wanted.chars().count() <= MAX_NAME && !wanted.chars().any(char::is_control) {
             return Ok(wanted.to_owned());
         }
-        let message = "1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
+        let message = format!("at most {MAX_NAME} characters, on one line");
         return Err(Error::invalid("name", message));
     }
     Ok(sqlx::query_scalar!(

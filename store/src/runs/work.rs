@@ -9,6 +9,7 @@ use crate::{
     actor::Actor,
     db::Db,
     error::{Error, Result},
+    jobs,
     rights::{self, Operation},
 };
 
@@ -61,11 +62,16 @@ pub async fn training(actor: &Actor, db: &Db, run_id: i64) -> Result<RunForTrain
 }
 
 /// Adds points to the run's curves; a point that is there already is replaced, as a resumed run repeats its last epoch.
+/// Those who follow the run's job hear of it.
 ///
 /// # Errors
-/// Rights; the database.
+/// [`Error::NotFound`] for an unknown run; rights; the database.
 pub async fn add_curves(actor: &Actor, db: &Db, run_id: i64, points: &[CurvePoint]) -> Result<()> {
     rights::require_server(actor, db, Operation::Work).await?;
+    let job_id = sqlx::query_scalar!("SELECT job_id FROM runs WHERE id = $1", run_id)
+        .fetch_optional(db)
+        .await?
+        .ok_or(Error::NotFound("run"))?;
     // Of a point that comes twice in one call the last one counts: one statement must not touch a row twice.
     let last: BTreeMap<(&str, &str, i32), f64> =
         points.iter().map(|point| ((point.series.as_str(), point.split.as_str(), point.epoch), point.value)).collect();
@@ -73,6 +79,7 @@ pub async fn add_curves(actor: &Actor, db: &Db, run_id: i64, points: &[CurvePoin
     let splits: Vec<String> = last.keys().map(|(_, split, _)| (*split).to_owned()).collect();
     let epochs: Vec<i32> = last.keys().map(|(_, _, epoch)| *epoch).collect();
     let values: Vec<f64> = last.values().copied().collect();
+    let mut tx = db.begin().await?;
     sqlx::query!(
         "INSERT INTO run_curves (run_id, series, split, epoch, value)
          SELECT $1, * FROM unnest($2::text[], $3::text[], $4::integer[], $5::double precision[])
@@ -83,9 +90,12 @@ pub async fn add_curves(actor: &Actor, db: &Db, run_id: i64, points: &[CurvePoin
         &epochs,
         &values,
     )
-    .execute(db)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    if let Some(job_id) = job_id {
+        jobs::notify(&mut tx, job_id).await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Stores a run's results: metrics.json, and the key of its folder in the object store.

@@ -44,7 +44,7 @@ fn value(rows: &[CurveRow], split: &str, series: &str) -> Option<f64> {
 
 fn weights(trainer: &HeadTrainer<'_>) -> Vec<f32> {
     let flat = |var: &Var| var.as_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    trainer.heads().unwrap().iter().flat_map(|head| [flat(&head.weight), flat(&head.bias)].concat()).collect()
+    trainer.heads().iter().flat_map(|head| [flat(&head.weight), flat(&head.bias)].concat()).collect()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_masked_photo_moves_nothing() {
     let (mut config, train) = (config(), [1, 3]);
     config.optimizer.weight_decay = 0.0;
     let mut trainer = HeadTrainer::new(&config, &heads, &features, 4, (&train, &VALIDATION)).unwrap();
-    let odd = |trainer: &HeadTrainer<'_>| trainer.heads().unwrap()[1].weight.as_tensor().to_vec2::<f32>().unwrap();
+    let odd = |trainer: &HeadTrainer<'_>| trainer.heads()[1].weight.as_tensor().to_vec2::<f32>().unwrap();
     let before = odd(&trainer);
     let (rows, _) = trainer.epoch(1, &Silent).unwrap();
     assert_eq!(odd(&trainer), before);
@@ -127,23 +127,4 @@ fn probabilities_sum_to_one_and_do_not_overflow() {
     }
     let p = probabilities(LossName::CrossEntropy, &[1.0, 2.0]);
     assert_relative_eq!(p[1], 1.0 / (1.0 + (-1f64).exp()), epsilon = 1e-9);
-}
-
-#[test]
-fn heads_for_raw_features_say_what_the_trained_ones_say() {
-    let (features, heads) = problem();
-    // Far from 0 and of another scale; the last feature never changes.
-    let features: Vec<f32> =
-        features.iter().enumerate().map(|(i, x)| if i % 4 == 3 { 5.0 } else { 100.0 + 30.0 * x }).collect();
-    let config = config();
-    let mut trainer = HeadTrainer::new(&config, &heads, &features, 4, (&TRAIN, &VALIDATION)).unwrap();
-    (1..=5).for_each(|epoch| drop(trainer.epoch(epoch, &Silent).unwrap()));
-    let raw = Tensor::from_slice(&features[9 * 4..], (3, 4), &Device::Cpu).unwrap();
-    let folded = trainer.heads().unwrap()[0].forward(&raw).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let inner = trainer.heads[0].forward(&trainer.validation.features).unwrap();
-    let inner = inner.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    assert!(inner.iter().any(|x| x.abs() > 0.1));
-    folded.iter().zip(&inner).for_each(|(a, b)| assert_relative_eq!(*a, *b, epsilon = 1e-3));
-    let mean = trainer.train.features.mean(0).unwrap().to_vec1::<f32>().unwrap();
-    assert!(mean.iter().all(|x| x.abs() < 1e-4), "{mean:?}");
 }

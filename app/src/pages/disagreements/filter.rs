@@ -1,6 +1,7 @@
 //! Which disagreements show, as the address says it.
 
 use kenami_domain::{
+    answer::UNSURE,
     schema::Attribute,
     view::review::{DisagreementFilter, DisputedPair},
 };
@@ -76,13 +77,11 @@ pub fn FilterBar(
     pairs: Vec<DisputedPair>,
 ) -> impl IntoView {
     let language = text::language();
-    let open_of = |key: &str| pairs.iter().filter(|pair| pair.attribute == key).map(|pair| pair.open).sum::<i64>();
-    let mut choices = vec![(None, "All attributes".to_owned(), pairs.iter().map(|pair| pair.open).sum::<i64>())];
-    choices
-        .extend(attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language), open_of(&a.key))));
+    let attributes_of = attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language)));
+    let choices: Vec<_> = std::iter::once((None, "All attributes".to_owned())).chain(attributes_of).collect();
     let attribute_links = choices
         .into_iter()
-        .map(|(attribute, name, _)| {
+        .map(|(attribute, name)| {
             let mine = attribute.clone();
             let chosen = Memo::new(move |_| filter.with(|filter| filter.attribute == mine));
             let href =
@@ -106,11 +105,19 @@ pub fn FilterBar(
         let now = filter.get();
         Filter { decided: !now.decided, ..now }.href()
     };
+    // The store takes a pair of the same answer twice as "all photos with this answer".
+    let unsure = || Some((UNSURE.to_owned(), UNSURE.to_owned()));
+    let unsure_chosen = Memo::new(move |_| filter.with(|filter| filter.pair == unsure()));
+    let unsure_href = move || {
+        let now = filter.get();
+        Filter { pair: if now.pair == unsure() { None } else { unsure() }, ..now }.href()
+    };
     view! {
         <nav class="filters" aria-label="Filters">
             <div class="row">
                 {attribute_links}
                 <span class="filters-gap"></span>
+                <FilterLink href=Signal::derive(unsure_href) chosen=unsure_chosen name="Unsure ones".to_owned()/>
                 <FilterLink
                     href=Signal::derive(decided_href)
                     chosen=Memo::new(move |_| filter.with(|filter| filter.decided))

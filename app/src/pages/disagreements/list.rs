@@ -44,7 +44,7 @@ pub fn Listing(
             } else {
                 Either::Right(view! {
                     <EmptyState title="No open disagreements">
-                        <p>"Photos show up here when two annotators answer differently, or when one is unsure."</p>
+                        <p>"Photos show up here when two annotators answer differently."</p>
                     </EmptyState>
                 })
             });

@@ -1,0 +1,124 @@
+//! Disagreements, decisions, agreement.
+
+use axum::{Json, extract::State, http::StatusCode};
+use kenami_domain::view::review::{
+    AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair,
+};
+use kenami_store::{db::Db, review};
+use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Refused,
+    bearer::Token,
+    listing::{At, Body, Listing, Paging, Params},
+};
+use crate::web::{AppState, error::AppResult};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(pairs))
+        .routes(routes!(decide))
+        .routes(routes!(reopen))
+        .routes(routes!(agreement))
+}
+
+/// Which disagreements
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Attribute key.
+    attribute: Option<String>,
+    /// An answer key that must occur among the votes, together with `b`; the same twice finds every photo with it.
+    a: Option<String>,
+    /// The other answer key.
+    b: Option<String>,
+    /// Also those that have been decided.
+    #[serde(default)]
+    decided: bool,
+}
+
+/// Photos and attributes whose answers differ
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/disagreements", tag = "review",
+    params(("project" = String, Path, description = "Its key"), Filter, Paging),
+    responses((status = 200, body = Listing<Disagreement>), Refused)
+)]
+async fn list(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+    Params(filter): Params<Filter>,
+    Params(paging): Params<Paging>,
+) -> AppResult<Json<Listing<Disagreement>>> {
+    let filter = DisagreementFilter {
+        attribute: filter.attribute,
+        pair: filter.a.zip(filter.b),
+        decided: filter.decided,
+        cursor: paging.number()?,
+    };
+    Ok(Json(review::disagreements(&actor, &db, &project, &filter, paging.limit()).await?.into()))
+}
+
+/// Pairs of answers that stand against each other
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/disagreements/pairs", tag = "review",
+    params(("project" = String, Path, description = "Its key")),
+    responses((status = 200, body = Listing<DisputedPair>), Refused)
+)]
+async fn pairs(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+) -> AppResult<Json<Listing<DisputedPair>>> {
+    Ok(Json(review::pairs(&actor, &db, &project).await?.into()))
+}
+
+/// Decide what a photo's attribute is; an earlier decision is superseded
+#[utoipa::path(
+    post, path = "/api/v1/projects/{project}/decisions", tag = "review",
+    params(("project" = String, Path, description = "Its key")), request_body = DecisionInput,
+    responses((status = 201, body = Decision), Refused)
+)]
+async fn decide(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+    Body(input): Body<DecisionInput>,
+) -> AppResult<(StatusCode, Json<Decision>)> {
+    Ok((StatusCode::CREATED, Json(review::decide(&actor, &db, &project, input).await?)))
+}
+
+/// Take a decision back
+#[utoipa::path(
+    delete, path = "/api/v1/projects/{project}/decisions/{photo}/{attribute}", tag = "review",
+    params(
+        ("project" = String, Path, description = "Its key"),
+        ("photo" = i64, Path, description = "Its id"),
+        ("attribute" = String, Path, description = "Its key")
+    ),
+    responses((status = 204, description = "It is open again"), Refused)
+)]
+async fn reopen(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At((project, photo, attribute)): At<(String, i64, String)>,
+) -> AppResult<StatusCode> {
+    review::reopen(&actor, &db, &project, photo, &attribute).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How well annotators agree, per attribute
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/agreement", tag = "review",
+    params(("project" = String, Path, description = "Its key")),
+    responses((status = 200, body = Listing<AttributeAgreement>), Refused)
+)]
+async fn agreement(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+) -> AppResult<Json<Listing<AttributeAgreement>>> {
+    Ok(Json(review::agreement(&actor, &db, &project).await?.into()))
+}

@@ -1,0 +1,232 @@
+//! Every public operation of the store as a call, with the right that it must ask for.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::future::BoxFuture;
+use kenami_domain::{
+    answer::Answer,
+    csvio::LabelRow,
+    roles::Role,
+    schema::{Attribute, AttributeKind, Prior, Texts},
+    view::{
+        dataset::FreezeInput,
+        guidelines::{Doubt, DraftEdit},
+        job::JobKind,
+        project::ProjectSettings,
+        review::{Cause, DecisionInput, DisagreementFilter},
+        run::{CurvePoint, TrainInput},
+    },
+};
+use kenami_store::{
+    actor::Actor,
+    annotate, curves, datasets,
+    error::Result,
+    guidelines,
+    jobs::{self, JobProgress, Outcome},
+    labels, links, members, people,
+    photos::{self, PhotoQuery},
+    projects, review,
+    rights::Operation,
+    runs::{self, MistakeFilter, Prediction},
+    schema, tokens,
+};
+use serde_json::json;
+
+use crate::{
+    ground::{Ground, text},
+    world::{PETS, submission},
+};
+
+type Run = for<'a> fn(&'a Actor, &'a Ground) -> BoxFuture<'a, Result<()>>;
+
+/// One operation.
+pub struct Call {
+    /// Module and function.
+    pub name: String,
+    /// What it names itself in the table of rights.
+    pub operation: Operation,
+    pub run: Run,
+}
+
+/// `Operation: module::function(arguments after actor and database);`, with the actor and the ground under the names given.
+macro_rules! calls {
+    ($actor:ident, $ground:ident; $($operation:ident: $module:ident::$function:ident($($argument:expr),*);)*) => {
+        vec![$(Call {
+            name: concat!(stringify!($module), "::", stringify!($function)).to_owned(),
+            operation: Operation::$operation,
+            run: |$actor, $ground| {
+                Box::pin(async move { $module::$function($actor, &$ground.db, $($argument),*).await.map(drop) })
+            },
+        }),*]
+    };
+}
+
+/// Calls that take no actor: they are how one becomes an actor.
+fn without_actor() -> Vec<Call> {
+    let call = |name: &str, operation, run| Call { name: name.to_owned(), operation, run };
+    vec![
+        call("people::sign_in", Operation::SignIn, |_, g| {
+            // Anything but rights may be wrong with it; "sign in first" is its answer to a wrong password.
+            Box::pin(async move { people::sign_in(&g.db, "nobody", "no password").await.map(drop).or(Ok(())) })
+        }),
+        call("people::session_user", Operation::SignIn, |_, g| {
+            Box::pin(async move { people::session_user(&g.db, g.bystander, 0).await.map(drop) })
+        }),
+        call("tokens::authenticate", Operation::SignIn, |_, g| {
+            Box::pin(async move { tokens::authenticate(&g.db, "kenami_no").await.map(drop) })
+        }),
+        call("links::offer", Operation::UseLink, |_, g| {
+            Box::pin(async move { links::offer(&g.db, "no link").await.map(drop) })
+        }),
+    ]
+}
+
+/// All of them.
+pub fn all() -> Vec<Call> {
+    let mut calls = without_actor();
+    calls.extend(people_and_projects());
+    calls.extend(photos_and_labels());
+    calls.extend(datasets_and_jobs());
+    calls
+}
+
+fn people_and_projects() -> Vec<Call> {
+    calls! { actor, g;
+        OwnAccount: people::me();
+        OwnAccount: people::change_password(None, "a new long password");
+        ManageUsers: people::list();
+        ManageUsers: people::set_disabled(g.bystander, true);
+        ManageUsers: people::create("newcomer", false);
+        Bootstrap: people::ensure("demo");
+        OwnAccount: tokens::create("script");
+        OwnAccount: tokens::list();
+        OwnAccount: tokens::revoke(1);
+        Bootstrap: tokens::create_for("bystander");
+        Bootstrap: links::first_administrator();
+        ManageUsers: links::sign_in_link(g.bystander);
+        Bootstrap: links::sign_in_link_for("bystander");
+        ManageMembers: links::invite(PETS, Role::Lead, 7);
+        ManageMembers: links::open_invitations(PETS);
+        ManageMembers: links::revoke(g.invitation(actor));
+        ListProjects: projects::list();
+        ReadProject: projects::get(PETS);
+        CreateProject: projects::create("new", "New");
+        ImportPhotos: projects::ensure(PETS);
+        ManageProject: projects::settings(PETS);
+        ManageProject: projects::update(PETS, ProjectSettings {
+            name: "Pets".to_owned(), description: String::new(), overlap: 2, lease_seconds: 900,
+        });
+        ReadProject: projects::progress(PETS);
+        ManageMembers: members::list(PETS);
+        ManageMembers: members::add(PETS, "bystander", Role::Annotator);
+        ManageMembers: members::set_role(PETS, g.bystander, Role::Reviewer);
+        ManageMembers: members::remove(PETS, g.bystander);
+        ReadProject: schema::attributes(PETS);
+        ImportPhotos: schema::ensure_attribute(PETS, &Attribute {
+            key: "species".to_owned(), names: Texts::default(), kind: AttributeKind::Given, values: Vec::new(),
+        });
+        ImportPhotos: schema::set_priors(PETS, &[Prior {
+            given_attribute: "breed".to_owned(), given_value: "pug".to_owned(), attribute: "ear".to_owned(),
+            distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
+        }]);
+        ReadProject: schema::priors(PETS);
+    }
+}
+
+fn photos_and_labels() -> Vec<Call> {
+    let mut calls = calls! { actor, g;
+        ImportPhotos: photos::known_names(PETS, &["a.jpg".to_owned()]);
+        ImportPhotos: photos::add_batch(PETS, Vec::new());
+        ReadPhotos: photos::list(PETS, PhotoQuery::default());
+        ReadPhotos: photos::get(PETS, g.photo_id);
+        ReadPhotos: photos::file_of(PETS, g.photo_id);
+        ReadGuidelines: guidelines::all(PETS);
+        ReadGuidelines: guidelines::get(PETS, "ear");
+        ReadGuidelines: guidelines::version(PETS, "ear", 1);
+        EditGuidelines: guidelines::save_draft(PETS, "ear", DraftEdit {
+            introduction: Texts::en("Better."), rules: Vec::new(), change_note: "Say it better".to_owned(), based_on: None,
+        });
+        EditGuidelines: guidelines::doubt_count(PETS, "ear", Doubt::All);
+        EditGuidelines: guidelines::publish(PETS, "ear", "Say it better", Doubt::None);
+        EditGuidelines: guidelines::discard_draft(PETS, "ear");
+        EditGuidelines: guidelines::import(PETS, "coat", &text());
+        Annotate: annotate::claim(PETS, 2, &[]);
+        Annotate: annotate::submit(PETS, submission(1, "drop", "short"));
+        Annotate: annotate::undo(PETS, 1);
+        Annotate: annotate::release(PETS, &[1]);
+        OwnAccount: annotate::release_all();
+        Annotate: annotate::my_progress(PETS);
+        Annotate: annotate::history(PETS, 5);
+        ImportLabels: labels::import(PETS, &[LabelRow {
+            line: 2, image: "a.jpg".to_owned(), annotator: "x".to_owned(), attribute: "ear".to_owned(),
+            answer: Answer::Unsure, duration_ms: None, note: None,
+        }]);
+        ExportLabels: labels::export(PETS);
+        ExportLabels: labels::export_page(PETS, None, 10);
+        ReadDisagreements: review::disagreements(PETS, &DisagreementFilter::default(), 10);
+        ReadDisagreements: review::disagreement(PETS, g.photo_id, "ear");
+        ReadDisagreements: review::decisions(PETS, g.photo_id, "ear");
+        ReadDisagreements: review::pairs(PETS);
+        ReadDisagreements: review::agreement(PETS);
+        Decide: review::decide(PETS, DecisionInput {
+            photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
+            cause: Cause::Slip, reason: "Look at the tip".to_owned(),
+        });
+        Decide: review::reopen(PETS, g.photo_id, "ear");
+    };
+    calls.push(Call {
+        name: "links::accept".to_owned(),
+        operation: Operation::UseLink,
+        run: |_, g| {
+            // By nobody: a disabled account that is still signed in somewhere is refused, as it should be.
+            let accept = links::accept(&Actor::Anonymous, &g.db, "no link", Some("x"), Some("a long password"));
+            Box::pin(async move { accept.await.map(drop) })
+        },
+    });
+    calls
+}
+
+fn datasets_and_jobs() -> Vec<Call> {
+    const LEASE: Duration = Duration::from_secs(60);
+    calls! { actor, g;
+        Freeze: datasets::freeze(PETS, FreezeInput {
+            name: "v2".to_owned(), policy: Default::default(), run: None, seed: 0,
+        });
+        ReadDatasets: datasets::list(PETS);
+        ReadDatasets: datasets::get(PETS, "v1");
+        ListProjects: datasets::find("v1");
+        ReadDatasets: datasets::find("pets/v1");
+        ExportDataset: datasets::manifest(PETS, "v1");
+        ExportDataset: datasets::items(PETS, "v1");
+        ExportDataset: datasets::items_page(PETS, "v1", None, 10);
+        Train: runs::create(PETS, TrainInput { dataset_id: g.dataset_id, name: String::new(), config: String::new() });
+        ReadDatasets: runs::list(PETS);
+        ReadDatasets: runs::get(PETS, g.run_id);
+        ReadDatasets: runs::find(PETS, "first");
+        ReadDatasets: runs::artifacts(PETS, g.run_id);
+        ReadDatasets: runs::mistakes(PETS, g.run_id, &MistakeFilter {
+            head: "ear".to_owned(), answer: None, predicted: None, split: None, cursor: None,
+        }, 10);
+        ReadDatasets: curves::of_job(g.job_id);
+        Work: runs::training(g.run_id);
+        Work: runs::add_curves(g.run_id, &[CurvePoint {
+            epoch: 1, split: "train".to_owned(), series: "loss/ear".to_owned(), value: 0.5,
+        }]);
+        Work: runs::store_predictions(g.run_id, &[Prediction {
+            position: 0, attribute: "ear".to_owned(), distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
+        }]);
+        Work: runs::finish(g.run_id, json!({}), "runs/1");
+        Train: runs::cancel(PETS, g.run_id);
+        ImportPhotos: jobs::create(PETS, JobKind::Import, json!({}));
+        ExportDataset: jobs::create(PETS, JobKind::Export, json!({}));
+        Train: jobs::create(PETS, JobKind::Train, json!({}));
+        Train: jobs::create(PETS, JobKind::Predict, json!({}));
+        ReadJobs: jobs::get(g.job_id);
+        ReadJobs: jobs::list(PETS, 10);
+        CancelJob: jobs::cancel(g.job_id);
+        Work: jobs::claim("worker", LEASE, 3);
+        Work: jobs::heartbeat(g.job_id, "worker", LEASE, JobProgress::default());
+        Work: jobs::finish(g.job_id, "worker", Outcome::Cancelled);
+        Work: jobs::release("worker");
+    }
+}
