@@ -196,7 +196,7 @@ fn datasets_and_jobs() -> Vec<Call> {
         ReadDatasets: datasets::get(PETS, "v1");
         ListProjects: datasets::find("v1");
         ReadDatasets: datasets::find("pets/v1");
-        ExportDataset: datasets::manifest(PETS, "v1");
+        ReadDatasets: datasets::manifest(PETS, "v1");
         ExportDataset: datasets::items(PETS, "v1");
         ExportDataset: datasets::items_page(PETS, "v1", None, 10);
         Train: runs::create(PETS, TrainInput { dataset_id: g.dataset_id, name: String::new(), config: String::new() });
