@@ -101,15 +101,12 @@ async fn progress_counts_what_there_is(db: PgPool) {
     world.annotate(&ann, |name| if name == "a.jpg" { ("drop", "short") } else { ("unsure", "long") }).await;
     // Ben disagrees on one ear, answers b as Ann did, and holds c.
     for photo in annotate::claim(&ben, &db, PETS, 3, &[]).await.unwrap().photos {
-        match photo.photo.name.as_str() {
-            "a.jpg" => {
-                drop(annotate::submit(&ben, &db, PETS, submission(photo.claim_id, "erect", "short")).await.unwrap())
-            }
-            "b.jpg" => {
-                drop(annotate::submit(&ben, &db, PETS, submission(photo.claim_id, "unsure", "long")).await.unwrap())
-            }
-            _ => {}
-        }
+        let answers = match photo.photo.name.as_str() {
+            "a.jpg" => submission(photo.claim_id, "erect", "short"),
+            "b.jpg" => submission(photo.claim_id, "unsure", "long"),
+            _ => continue,
+        };
+        annotate::submit(&ben, &db, PETS, answers).await.unwrap();
     }
     let progress = projects::progress(&ann, &db, PETS).await.unwrap();
     assert_eq!((progress.photos, progress.duplicates), (4, 1));
@@ -208,7 +205,10 @@ async fn priors_replace_each_other_and_must_be_distributions(db: PgPool) {
     for bad in
         [prior("pug", 0.5, 0.4), prior("pug", 1.5, -0.5), prior("pug", f64::NAN, 1.0), unknown, of_given, no_value]
     {
-        assert!(matches!(set(&[bad.clone()]).await, Err(Error::Invalid { field: "priors", .. })), "{bad:?}");
+        assert!(
+            matches!(set(std::slice::from_ref(&bad)).await, Err(Error::Invalid { field: "priors", .. })),
+            "{bad:?}"
+        );
     }
     assert!(matches!(set(&[prior("pug", 0.5, 0.5), prior("pug", 1.0, 0.0)]).await, Err(Error::Invalid { .. })));
     assert_eq!(schema::priors(&SYSTEM, &db, PETS).await.unwrap().len(), 2, "what is refused changes nothing");
