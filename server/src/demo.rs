@@ -121,9 +121,9 @@ fn examples(rows: &[LabelRow], attribute: &str, value: &str, cards: &BTreeMap<St
         answers.entry(&row.image).or_default().insert(&row.answer);
     }
     let mut breeds = BTreeSet::new();
-    let agreed = answers.into_iter().filter(|(_, given)| {
-        given.len() == 1 && given.iter().all(|answer| answer.value() == Some(value))
-    });
+    let agreed = answers
+        .into_iter()
+        .filter(|(_, given)| given.len() == 1 && given.iter().all(|answer| answer.value() == Some(value)));
     agreed
         .filter_map(|(image, _)| cards.get(image))
         .filter(|card| breeds.insert(card.given.get("breed").cloned()))

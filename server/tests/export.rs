@@ -77,8 +77,11 @@ async fn the_folder_is_what_the_trainer_reads(db: PgPool) {
 
     let manifest: Manifest = serde_json::from_slice(&files["dataset.json"]).unwrap();
     assert_eq!((manifest.name.as_str(), manifest.project.as_str(), manifest.items), ("v1", "pets", 12));
-    let items: Vec<Item> =
-        files["items.jsonl"].split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
+    let items: Vec<Item> = files["items.jsonl"]
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
     let item = |name: &str| items.iter().find(|item| item.image == format!("images/{name}")).unwrap();
     let tie = item("pug_1.jpg");
     assert_eq!((tie.masks["ear"], tie.answers.get("ear"), tie.targets["ear"]["drop"]), (0, None, 0.5));
@@ -101,7 +104,9 @@ async fn every_format_is_the_same_twice(db: PgPool) {
         for out in [&one, &two] {
             export::write_to(&request(&server, format), out).await.unwrap();
         }
-        let files = |out: &Path| if out.is_dir() { tree(out) } else { BTreeMap::from([(String::new(), fs::read(out).unwrap())]) };
+        let files = |out: &Path| {
+            if out.is_dir() { tree(out) } else { BTreeMap::from([(String::new(), fs::read(out).unwrap())]) }
+        };
         let before = files(&one);
         assert!(before == files(&two), "{format:?}");
         // Over the earlier one.
@@ -145,8 +150,7 @@ async fn the_table_has_a_row_a_photo(db: PgPool) {
     let mut reader = csv::Reader::from_reader(&*bytes);
     let header = "image,split,breed,species,ear,ear.mask,ear.drop,ear.erect,coat,coat.mask,coat.short,coat.long";
     assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>().join(","), header);
-    let rows: Vec<Vec<String>> =
-        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let rows: Vec<Vec<String>> = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
     assert_eq!(rows.len(), 12);
     let row = rows.iter().find(|row| row[0] == "images/pug_1.jpg").unwrap();
     assert_eq!(row[2..8], ["pug", "dog", "", "0", "0.5", "0.5"]);
@@ -169,7 +173,10 @@ async fn class_folders_follow_an_attribute(db: PgPool) {
         assert!(out.join(line["file_name"].as_str().unwrap()).is_file(), "{line}");
     }
     let bengal = lines.iter().find(|line| line["file_name"] == "test/Bengal/Bengal_6.jpg").unwrap();
-    assert_eq!((&bengal["ear"], &bengal["species"], &bengal["split"]), (&"erect".into(), &"cat".into(), &"test".into()));
+    assert_eq!(
+        (&bengal["ear"], &bengal["species"], &bengal["split"]),
+        (&"erect".into(), &"cat".into(), &"test".into())
+    );
     let test = fs::read_to_string(out.join("test/metadata.jsonl")).unwrap();
     assert_eq!(test.lines().count(), 4);
     assert!(test.contains("\"file_name\":\"Bengal/Bengal_6.jpg\""));

@@ -34,12 +34,18 @@ impl Api {
         let token = tokens::create_for(&Actor::System, server.db(), "script").await.unwrap();
         let config = ServeConfig { listen: ([127, 0, 0, 1], 0).into(), public_url: None, secure_cookies: false };
         let context = server.context.clone();
-        let state =
-            web::AppState::new(context.db, context.storage, context.data_dir, config, CancellationToken::new());
+        let state = web::AppState::new(context.db, context.storage, context.data_dir, config, CancellationToken::new());
         Self { router: web::router(state), server, token }
     }
 
-    async fn send(&self, method: &str, path: &str, token: Option<&str>, body: Body, kind: &str) -> (StatusCode, Vec<u8>) {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Body,
+        kind: &str,
+    ) -> (StatusCode, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -54,7 +60,10 @@ impl Api {
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
         let (status, bytes) = self.send("GET", path, Some(&self.token), Body::empty(), "application/json").await;
-        (status, serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&bytes))))
+        (
+            status,
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&bytes))),
+        )
     }
 
     async fn ok(&self, path: &str) -> Value {
@@ -134,7 +143,11 @@ async fn a_lead_goes_from_labels_to_a_run(db: PgPool) {
     let (status, body) =
         api.send("POST", &format!("{pets}/labels.csv"), Some(&api.token), Body::from(table), "text/csv").await;
     let done: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!((status, &done["imported"], &done["problems"][0]["line"]), (StatusCode::OK, &json!(1), &json!(3)), "{done}");
+    assert_eq!(
+        (status, &done["imported"], &done["problems"][0]["line"]),
+        (StatusCode::OK, &json!(1), &json!(3)),
+        "{done}"
+    );
     let (_, csv) = api.send("GET", &format!("{pets}/labels.csv"), Some(&api.token), Body::empty(), "").await;
     assert_eq!(String::from_utf8(csv).unwrap().lines().count(), 1 + 48 + 1);
 
@@ -185,7 +198,9 @@ async fn the_description_names_every_path_and_resolves(db: PgPool) {
     let text = String::from_utf8(bytes).unwrap();
     let description: Value = serde_json::from_str(&text).unwrap();
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    for part in ["me", "projects", "photos", "labels", "disagreements", "decisions", "guidelines", "datasets", "runs", "jobs"] {
+    for part in
+        ["me", "projects", "photos", "labels", "disagreements", "decisions", "guidelines", "datasets", "runs", "jobs"]
+    {
         assert!(paths.iter().any(|path| path.starts_with("/api/v1/") && path.contains(part)), "{part}: {paths:?}");
     }
     let schemas = description["components"]["schemas"].as_object().unwrap();

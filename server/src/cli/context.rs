@@ -64,7 +64,8 @@ impl Context {
             }
             DatabaseChoice::Embedded => {
                 let cluster = Arc::new(Cluster::enter(&settings.data_dir, stop).await?);
-                let db = db::connect(cluster.url(), CONNECTIONS).await.context("Kenami's own PostgreSQL does not answer")?;
+                let db =
+                    db::connect(cluster.url(), CONNECTIONS).await.context("Kenami's own PostgreSQL does not answer")?;
                 (db, Some(cluster))
             }
         };

@@ -82,9 +82,8 @@ fn print_dataset(detail: &DatasetDetail, json: bool) -> Result<()> {
     }
     let row = &detail.row;
     println!("{} {} ({}): {} photos", row.name, row.hash, row.policy, row.photos);
-    let splits = Split::ALL.map(|split| {
-        format!("{split} {}", detail.summary.splits.get(&split).copied().unwrap_or_default())
-    });
+    let splits =
+        Split::ALL.map(|split| format!("{split} {}", detail.summary.splits.get(&split).copied().unwrap_or_default()));
     println!("{}", splits.join(", "));
     for (attribute, counts) in &detail.summary.attributes {
         println!(

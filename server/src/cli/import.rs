@@ -66,8 +66,7 @@ pub async fn run(args: ImportArgs) -> Result<()> {
     let report = with_context(&args.database, async |context| {
         let progress = Progress::default();
         let bar = Bar::show(&progress);
-        let report =
-            import::run(&Actor::System, &context.db, &context.storage, &args.project, plan, &progress).await;
+        let report = import::run(&Actor::System, &context.db, &context.storage, &args.project, plan, &progress).await;
         bar.finish().await;
         Ok(report?)
     })

@@ -41,8 +41,7 @@ pub async fn run(args: PredictArgs) -> Result<()> {
     let bar = Bar::show(&progress);
     let run = args.run.clone();
     let observer = TrainProgress { progress, curves: None };
-    let predictions =
-        tokio::task::spawn_blocking(move || kenami_trainer::predict(&run, &images, &observer)).await;
+    let predictions = tokio::task::spawn_blocking(move || kenami_trainer::predict(&run, &images, &observer)).await;
     bar.finish().await;
     let predictions = predictions??;
     write(&args.out, |file| Ok(kenami_trainer::write_predictions_csv(file, &predictions)?))?;

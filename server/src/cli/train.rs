@@ -75,18 +75,14 @@ async fn train(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Opt
     let weights = match weights_kind(&config.model.weights) {
         WeightsKind::Demo => Some(demo_weights()?),
         WeightsKind::Run(_) => {
-            return Err(Usage::error("run:NUMBER is for runs on the server; give the path of the run's model.safetensors"));
+            return Err(Usage::error(
+                "run:NUMBER is for runs on the server; give the path of the run's model.safetensors",
+            ));
         }
         WeightsKind::None | WeightsKind::Hub(_) | WeightsKind::Path(_) => None,
     };
-    let request = TrainRequest {
-        dataset,
-        config,
-        out_dir: args.out.clone(),
-        cache_dir: cache,
-        weights,
-        resume: args.resume,
-    };
+    let request =
+        TrainRequest { dataset, config, out_dir: args.out.clone(), cache_dir: cache, weights, resume: args.resume };
     let progress = Progress::default();
     let bar = Bar::show(&progress);
     let observer = TrainProgress { progress, curves: None };

@@ -128,7 +128,9 @@ fn clear(folder: &Path) -> io::Result<()> {
     let entries: Vec<_> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
     if let Some(foreign) = entries.iter().find(|entry| !TOP.iter().any(|name| entry.file_name() == *name)) {
         let name = foreign.file_name().to_string_lossy().into_owned();
-        return Err(io::Error::other(format!("the folder holds `{name}`, which is no part of an export; name another")));
+        return Err(io::Error::other(format!(
+            "the folder holds `{name}`, which is no part of an export; name another"
+        )));
     }
     if !entries.is_empty() && !folder.join("dataset.json").is_file() {
         return Err(io::Error::other("the folder is not empty and holds no earlier export; name another"));

@@ -165,6 +165,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Header, PhotoError> {
         return Err(PhotoError::TooManyBytes(bytes.len() as u64));
     }
     let format = Format::of(bytes)?;
+    // The JPEG decoder fills what is missing with grey and says nothing, so the end is looked for first.
+    if format == Format::Jpeg && !jpeg::is_complete(bytes) {
+        return Err(PhotoError::Truncated);
+    }
     let mut decoder = decoder(format, bytes)?;
     let (width, height) = decoder.dimensions();
     if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
@@ -185,10 +189,6 @@ pub fn inspect(bytes: &[u8]) -> Result<Header, PhotoError> {
 /// # Errors
 /// The file is truncated or damaged.
 pub(super) fn decode(format: Format, bytes: &[u8]) -> Result<DynamicImage, PhotoError> {
-    // The JPEG decoder fills what is missing with grey and says nothing, so the end is looked for first.
-    if format == Format::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(PhotoError::Truncated);
-    }
     DynamicImage::from_decoder(decoder(format, bytes)?).map_err(photo_error)
 }
 

@@ -104,9 +104,8 @@ fn fit(picture: RgbImage, side: u32) -> RgbImage {
     if long <= side {
         return picture;
     }
-    let scaled = |length: u32| {
-        ((u64::from(length) * u64::from(side) + u64::from(long) / 2) / u64::from(long)).max(1) as u32
-    };
+    let scaled =
+        |length: u32| ((u64::from(length) * u64::from(side) + u64::from(long) / 2) / u64::from(long)).max(1) as u32;
     let (to_width, to_height) = (scaled(width), scaled(height));
     let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8x3).expect("three bytes a pixel");
     let mut target = Image::new(to_width, to_height, PixelType::U8x3);

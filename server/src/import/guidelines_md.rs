@@ -131,7 +131,10 @@ mod tests {
             "For all, always.\n\n**Ear shape: at rest**\n\nLaid back: judge the leather."
         );
         let rules: Vec<_> = text.rules.iter().map(|r| (r.value.as_str(), r.rule.get("en").unwrap())).collect();
-        assert_eq!(rules, [("erect", "It stands: **erect**. Not if it bends."), ("semi_erect", "It folds: **semi-erect**.")]);
+        assert_eq!(
+            rules,
+            [("erect", "It stands: **erect**. Not if it bends."), ("semi_erect", "It folds: **semi-erect**.")]
+        );
         assert_eq!(warnings.len(), 2, "{warnings:?}");
     }
 }

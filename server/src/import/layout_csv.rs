@@ -53,8 +53,7 @@ pub(super) fn plan(folder: &Path) -> Result<Plan, LayoutError> {
     let root = table.parent().unwrap_or(Path::new("."));
     let root = root.canonicalize().map_err(|error| LayoutError::read(root, error))?;
     let table_name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(&table).map_err(failed)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(&table).map_err(failed)?;
     let header: Vec<String> = reader
         .headers()
         .map_err(failed)?
@@ -111,9 +110,10 @@ fn row(
     let split = match split_column.map(|at| &record[at]).unwrap_or_default() {
         "" => None,
         "val" => Some(ImportedSplit::Validation),
-        word => Some(word.parse::<ImportedSplit>().map_err(|_| {
-            format!("the split of {image} is `{word}`: choose train, validation, trainval or test")
-        })?),
+        word => Some(
+            word.parse::<ImportedSplit>()
+                .map_err(|_| format!("the split of {image} is `{word}`: choose train, validation, trainval or test"))?,
+        ),
     };
     let path = root.join(&relative);
     // A link inside the folder may still lead out of it.
@@ -135,11 +135,8 @@ fn row(
 
 fn attribute_of(column: Column) -> Attribute {
     let name = |key: &str, text: String| Texts::en(if key == text { names::human(key) } else { text });
-    let values = column.values.into_iter().map(|(key, text)| AttributeValue {
-        names: name(&key, text),
-        key,
-        retired: false,
-    });
+    let values =
+        column.values.into_iter().map(|(key, text)| AttributeValue { names: name(&key, text), key, retired: false });
     let values = values.collect();
     Attribute { names: name(&column.key, column.name), key: column.key, kind: AttributeKind::Given, values }
 }

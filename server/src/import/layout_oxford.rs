@@ -36,8 +36,7 @@ pub(super) fn plan(folder: &Path) -> Result<Plan, LayoutError> {
     }
     let lists = read_lists(&folder.join("annotations"))?;
     let standards_file = folder.join("breed_standards.csv");
-    let mut standards =
-        if standards_file.is_file() { standards::read(&standards_file)? } else { Standards::default() };
+    let mut standards = if standards_file.is_file() { standards::read(&standards_file)? } else { Standards::default() };
     let listing = tree::list(&images)?;
     let mut plan = Plan { warnings: listing.note().into_iter().collect(), ..Plan::default() };
     plan.warnings.extend(lists.warnings.iter().cloned());

@@ -33,11 +33,7 @@ pub(super) fn value(key: &str) -> AttributeValue {
 }
 
 /// An attribute with names made of its keys.
-pub(super) fn attribute<'a>(
-    key: &str,
-    kind: AttributeKind,
-    values: impl IntoIterator<Item = &'a String>,
-) -> Attribute {
+pub(super) fn attribute<'a>(key: &str, kind: AttributeKind, values: impl IntoIterator<Item = &'a String>) -> Attribute {
     let values = values.into_iter().map(|key| value(key)).collect();
     Attribute { key: key.to_owned(), names: Texts::en(human(key)), kind, values }
 }

@@ -89,9 +89,8 @@ pub async fn run(
         let known = photos::known_names(actor, db, key, &names).await?;
         let waiting: Vec<_> =
             batch.iter().map(|candidate| (candidate.clone(), known.get(&candidate.name).copied())).collect();
-        let mut outcomes = stream::iter(waiting)
-            .map(|(candidate, known)| pipeline.clone().take(candidate, known))
-            .buffered(UNDER_WAY);
+        let mut outcomes =
+            stream::iter(waiting).map(|(candidate, known)| pipeline.clone().take(candidate, known)).buffered(UNDER_WAY);
         let mut ready = Vec::with_capacity(batch.len());
         while let Some(outcome) = outcomes.next().await {
             if progress.is_cancelled() {
@@ -242,6 +241,7 @@ fn new_file(hash: [u8; 32], bytes: usize, header: &Header) -> NewFile {
 /// A word about a photo whose name promises another format; its content decides.
 fn mislabelled(name: &str, format: Format) -> Option<String> {
     let extension = Path::new(name).extension()?.to_str()?;
-    (Format::from_extension(extension) != Some(format))
-        .then(|| format!("{name}: named .{extension}, but its content is {}; taken as {}", format.name(), format.name()))
+    (Format::from_extension(extension) != Some(format)).then(|| {
+        format!("{name}: named .{extension}, but its content is {}; taken as {}", format.name(), format.name())
+    })
 }

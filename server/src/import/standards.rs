@@ -107,7 +107,10 @@ mod tests {
             .unwrap();
         let standards = read(&path).unwrap();
         let keys = |attribute: &Attribute| attribute.values.iter().map(|v| v.key.clone()).collect::<Vec<_>>();
-        assert_eq!(standards.annotated.iter().map(keys).collect::<Vec<_>>(), [vec!["drop", "semi_erect"], vec!["short"]]);
+        assert_eq!(
+            standards.annotated.iter().map(keys).collect::<Vec<_>>(),
+            [vec!["drop", "semi_erect"], vec!["short"]]
+        );
         assert_eq!(standards.breeds, ["pug", "odd"]);
         assert_eq!(standards.species["pug"], "dog");
         let pug = standards.priors.iter().find(|p| p.given_value == "pug" && p.attribute == "ear").unwrap();

@@ -25,8 +25,9 @@ impl Listing {
     pub fn note(&self) -> Option<String> {
         let first = self.others.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let more = if self.others.len() > 5 { ", ..." } else { "" };
-        (!self.others.is_empty())
-            .then(|| format!("{} files are no photos by their name and were left out: {first}{more}", self.others.len()))
+        (!self.others.is_empty()).then(|| {
+            format!("{} files are no photos by their name and were left out: {first}{more}", self.others.len())
+        })
     }
 }
 

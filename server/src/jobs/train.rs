@@ -1,6 +1,11 @@
 //! Training a run: the payload is `{"run_id": N}`.
 
-use std::{collections::BTreeMap, fs::File, io, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use kenami_domain::{dataset::Item, metrics::CurveRow, run_config::RunConfig, view::run::CurvePoint};
@@ -172,12 +177,7 @@ struct Row {
 }
 
 /// Reads predictions.csv, whose rows of one photo and head follow each other, and stores it.
-async fn store_predictions(
-    db: &Db,
-    run_id: i64,
-    path: &Path,
-    positions: &BTreeMap<String, i32>,
-) -> anyhow::Result<()> {
+async fn store_predictions(db: &Db, run_id: i64, path: &Path, positions: &BTreeMap<String, i32>) -> anyhow::Result<()> {
     let mut reader = csv::Reader::from_reader(io::BufReader::new(File::open(path)?));
     let mut ready: Vec<Prediction> = Vec::new();
     for row in reader.deserialize() {

@@ -19,7 +19,8 @@ pub const ALLOWED_HUB_MODELS: &[&str] = &["timm/tf_efficientnet_lite0.in1k"];
 /// What does not fit, for the person who wrote it.
 pub fn check_page_config(config: &RunConfig) -> Result<(), kenami_trainer::Error> {
     kenami_trainer::check_available(config)?;
-    let refused = |message: String| ConfigError { key: Some("model.weights".into()), line: None, column: None, message };
+    let refused =
+        |message: String| ConfigError { key: Some("model.weights".into()), line: None, column: None, message };
     match weights_kind(&config.model.weights) {
         WeightsKind::None | WeightsKind::Demo => Ok(()),
         WeightsKind::Run(id) if id.parse::<i64>().is_ok() => Ok(()),

@@ -11,7 +11,7 @@ use kenami_domain::{
     dataset::Item,
     view::dataset::{DatasetDetail, DatasetRow, ExportFormat, FreezeInput},
 };
-use kenami_store::{db::Db, datasets};
+use kenami_store::{datasets, db::Db};
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -133,6 +133,7 @@ async fn download(
     let request = export::Request { actor, db, storage, project, dataset, format: how.format, by: how.by };
     let download = export::download(request).await.map_err(refused)?;
     let disposition = format!("attachment; filename=\"{}\"", download.file_name);
-    let headers = [(header::CONTENT_TYPE, download.content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    let headers =
+        [(header::CONTENT_TYPE, download.content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     Ok((headers, HttpBody::from_stream(download.body)).into_response())
 }

@@ -22,7 +22,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     params(("project" = String, Path, description = "Its key")),
     responses((status = 200, body = Listing<Guideline>), Refused)
 )]
-async fn list(State(db): State<Db>, Token(actor): Token, At(project): At<String>) -> AppResult<Json<Listing<Guideline>>> {
+async fn list(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+) -> AppResult<Json<Listing<Guideline>>> {
     Ok(Json(guidelines::all(&actor, &db, &project).await?.into()))
 }
 

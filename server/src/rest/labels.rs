@@ -29,10 +29,7 @@ use crate::web::{
 const MAX_TABLE: usize = 64 << 20;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(export, import))
-        .layer(DefaultBodyLimit::max(MAX_TABLE))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(export, import)).layer(DefaultBodyLimit::max(MAX_TABLE))
 }
 
 /// A label that stands

@@ -15,6 +15,7 @@ mod review;
 mod runs;
 
 use axum::{Json, Router, routing::get};
+use kenami_domain::view::dataset::ExportFormat;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -27,7 +28,7 @@ use crate::web::AppState;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Kenami", description = "Labelled photos, frozen datasets and training runs, for scripts."),
-    components(schemas(Problem)),
+    components(schemas(Problem, ExportFormat)),
     modifiers(&BearerToken),
     security(("token" = []))
 )]

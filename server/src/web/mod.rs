@@ -114,7 +114,11 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(headers::secure))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(
-            TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(DefaultOnFailure::new()),
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(())
+                .on_failure(DefaultOnFailure::new()),
         )
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(state)
