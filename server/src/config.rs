@@ -189,9 +189,9 @@ impl ServeConfig {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let listen = match (listen, variable("KENAMI_LISTEN")) {
             (Some(listen), _) => listen,
-            (None, Some(text)) => {
-                text.parse().with_context(|| format!("KENAMI_LISTEN is {text:?}, which is no address as 127.0.0.1:3000"))?
-            }
+            (None, Some(text)) => text
+                .parse()
+                .with_context(|| format!("KENAMI_LISTEN is {text:?}, which is no address as 127.0.0.1:3000"))?,
             (None, None) => SocketAddr::from(([127, 0, 0, 1], 3000)),
         };
         let public_url = public_url.or_else(|| variable("KENAMI_PUBLIC_URL"));

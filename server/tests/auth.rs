@@ -94,7 +94,8 @@ async fn a_new_password_ends_the_other_sessions(db: PgPool) {
     site.account("ada").await;
     let here = site.sign_in("ada", PASSWORD, "/").await.cookie().expect("a cookie");
     let there = site.sign_in("ada", PASSWORD, "/").await.cookie().expect("a cookie");
-    let wrong = site.post("/auth/password", Some(&here), &[("current", "not it at all"), ("new", "another password")]).await;
+    let wrong =
+        site.post("/auth/password", Some(&here), &[("current", "not it at all"), ("new", "another password")]).await;
     assert_eq!(wrong.location(), "/account?error=credentials");
     let short = site.post("/auth/password", Some(&here), &[("current", PASSWORD), ("new", "short")]).await;
     assert_eq!(short.location(), "/account?error=password");
@@ -181,7 +182,8 @@ async fn pages_carry_a_policy_with_their_nonce(db: PgPool) {
         let policy = page.header(header::CONTENT_SECURITY_POLICY);
         assert!(policy.starts_with("default-src 'none'; script-src 'self' 'nonce-"), "{policy}");
         assert!(!policy.contains("unsafe-inline"), "{policy}");
-        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
+        let nonce =
+            policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
         assert!(page.body.contains(&format!("nonce=\"{nonce}\"")), "the page's scripts carry it");
         assert!(!page.body.contains(" style=\""), "no inline styles: the policy refuses them");
         nonce

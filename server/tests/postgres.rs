@@ -36,12 +36,16 @@ fn starts_and_ends(who: Who) {
     assert_eq!(mode(&postgres.join("password")), 0o600);
     assert_eq!(mode(&postgres.join("run")), 0o700);
     assert_eq!(mode(&postgres.join("data")), 0o700);
-    let socket = fs::read_dir(postgres.join("run")).expect("run").flatten().find(|entry| {
-        UnixStream::connect(entry.path()).is_ok()
-    });
+    let socket = fs::read_dir(postgres.join("run"))
+        .expect("run")
+        .flatten()
+        .find(|entry| UnixStream::connect(entry.path()).is_ok());
     assert!(socket.is_some(), "PostgreSQL listens on a socket in run/");
     let pid = home.postmaster().expect("PostgreSQL runs");
-    assert!(!fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() == 0), "PostgreSQL must not run as root");
+    assert!(
+        !fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() == 0),
+        "PostgreSQL must not run as root"
+    );
     // Fields after the command's name in /proc/PID/stat: state, parent, process group, session.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
     let session = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(3)).expect("a session");
@@ -123,7 +127,8 @@ fn a_lock_file_that_names_another_process_does_not_block_the_start() {
     let mut sleeping = sleeper.arg("60").spawn().expect("sleep");
     let cluster = home.data().join("postgres/data");
     let file = cluster.join("postmaster.pid");
-    fs::write(&file, format!("{}\n{}\n1700000000\n5432\n/nowhere\n\n  1 1\nready\n", sleeping.id(), cluster.display())).expect("write");
+    fs::write(&file, format!("{}\n{}\n1700000000\n5432\n/nowhere\n\n  1 1\nready\n", sleeping.id(), cluster.display()))
+        .expect("write");
     home.give(&file);
     let server = home.serve(AGAIN);
     assert!(server.stop(Signal::SIGINT).status.success());
@@ -262,7 +267,8 @@ fn ctrl_c_while_it_starts_stops_what_was_started() {
     // Wherever the start is: making the cluster, starting it, migrating.
     for milliseconds in [50, 400, 1200, 2500] {
         let mut command = home.command(&home.data(), &["serve", "--empty", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("kenami");
+        let mut child =
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("kenami");
         thread::sleep(Duration::from_millis(milliseconds));
         kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("pid")), Signal::SIGINT).expect("kill");
         let begin = std::time::Instant::now();

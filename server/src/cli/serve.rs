@@ -4,7 +4,10 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use kenami_store::{actor::Actor, links};
-use tokio::{net::TcpListener, task::{JoinError, JoinHandle}};
+use tokio::{
+    net::TcpListener,
+    task::{JoinError, JoinHandle},
+};
 use tokio_util::sync::CancellationToken;
 use tower_sessions::ExpiredDeletion;
 use tower_sessions_sqlx_store::PostgresStore;

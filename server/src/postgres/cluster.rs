@@ -98,8 +98,9 @@ impl Cluster {
             None => {
                 let programs = handle.block_on(programs(folder, user, stop))?;
                 start(folder, user, &programs, child)?;
-                wait_until_ready(folder, child, stop)?
-                    .with_context(|| format!("PostgreSQL does not start; its log {} ends: {}", folder.log().display(), folder.log_tail()))?
+                wait_until_ready(folder, child, stop)?.with_context(|| {
+                    format!("PostgreSQL does not start; its log {} ends: {}", folder.log().display(), folder.log_tail())
+                })?
             }
         };
         let password = folder.password()?;
@@ -203,11 +204,21 @@ fn initialise(folder: &Folder, user: &ServerUser, programs: &Programs) -> Result
     user.own(&new, 0o700)?;
     let password = folder.new_password()?;
     // initdb reads it as its own user.
-    let password_file = tempfile::Builder::new().prefix("new-").tempfile_in(folder.root()).context("cannot write the password")?;
+    let password_file =
+        tempfile::Builder::new().prefix("new-").tempfile_in(folder.root()).context("cannot write the password")?;
     std::fs::write(password_file.path(), &password).context("cannot write the password")?;
     user.own(password_file.path(), 0o600)?;
     let mut command = user.command(&programs.program("initdb"));
-    command.args(["--username", NAME, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-instructions"]);
+    command.args([
+        "--username",
+        NAME,
+        "--auth",
+        "scram-sha-256",
+        "--encoding",
+        "UTF8",
+        "--no-locale",
+        "--no-instructions",
+    ]);
     command.arg("--pwfile").arg(password_file.path()).arg("-D").arg(&new);
     // Ctrl-C must not tear it: it takes a second.
     command.process_group(0).stdout(Stdio::null());
@@ -236,7 +247,11 @@ fn remove_leftovers(root: &Path) {
 }
 
 /// Waits until the server accepts connections. None if there is none, or if it has ended.
-fn wait_until_ready(folder: &Folder, child: &mut Option<Child>, stop: &CancellationToken) -> Result<Option<Postmaster>> {
+fn wait_until_ready(
+    folder: &Folder,
+    child: &mut Option<Child>,
+    stop: &CancellationToken,
+) -> Result<Option<Postmaster>> {
     let begin = Instant::now();
     let mut told = false;
     loop {
@@ -305,7 +320,8 @@ mod tests {
     #[test]
     fn odd_folders_survive_the_address() {
         use std::str::FromStr;
-        let server = Postmaster { pid: nix::unistd::Pid::from_raw(1), socket_dir: "/a b&c/ü".into(), port: 5432, ready: true };
+        let server =
+            Postmaster { pid: nix::unistd::Pid::from_raw(1), socket_dir: "/a b&c/ü".into(), port: 5432, ready: true };
         let url = address(&server, "p-w_d", NAME);
         let options = sqlx::postgres::PgConnectOptions::from_str(&url).expect("an address");
         assert_eq!(options.get_socket().map(PathBuf::as_path), Some(Path::new("/a b&c/ü")));

@@ -142,7 +142,10 @@ impl Folder {
         let run = self.root.join("run");
         if socket_path(&run).as_os_str().len() <= LONGEST_SOCKET {
             if !run.is_dir() {
-                fs::DirBuilder::new().mode(0o700).create(&run).with_context(|| format!("cannot make {}", run.display()))?;
+                fs::DirBuilder::new()
+                    .mode(0o700)
+                    .create(&run)
+                    .with_context(|| format!("cannot make {}", run.display()))?;
             }
             user.own(&run, 0o700)?;
             return Ok(run);
@@ -169,7 +172,11 @@ impl Folder {
                 return Ok(folder);
             }
         }
-        let folder = tempfile::Builder::new().prefix("kenami-").tempdir_in("/tmp").context("cannot make a folder in /tmp")?.keep();
+        let folder = tempfile::Builder::new()
+            .prefix("kenami-")
+            .tempdir_in("/tmp")
+            .context("cannot make a folder in /tmp")?
+            .keep();
         user.own(&folder, 0o700)?;
         Ok(folder)
     }
@@ -181,7 +188,8 @@ impl Folder {
     pub fn open_log(&self) -> Result<fs::File> {
         let path = self.log();
         if fs::metadata(&path).is_ok_and(|found| found.len() > 10 << 20) {
-            fs::rename(&path, self.root.join("server.log.1")).with_context(|| format!("cannot move {}", path.display()))?;
+            fs::rename(&path, self.root.join("server.log.1"))
+                .with_context(|| format!("cannot move {}", path.display()))?;
         }
         fs::OpenOptions::new()
             .create(true)

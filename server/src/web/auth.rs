@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn one_is_sent_back_only_to_this_server() {
         assert_eq!(local_path("/p/pets/annotate?x=1"), Some("/p/pets/annotate?x=1"));
-        for evil in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: x", "p", "/\t/evil"] {
+        for evil in
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: x", "p", "/\t/evil"]
+        {
             assert_eq!(local_path(evil), None, "{evil:?}");
         }
     }

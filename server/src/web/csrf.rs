@@ -39,9 +39,9 @@ fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
 
 /// Whether the request is a script's with a token: no browser adds that by itself.
 fn is_script(headers: &HeaderMap) -> bool {
-    let bearer = headers.get(header::AUTHORIZATION).is_some_and(|value| {
-        value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
-    });
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")));
     bearer && !headers.contains_key(header::COOKIE)
 }
 

@@ -20,10 +20,7 @@ use super::AppState;
 
 /// GET /healthz, /readyz, /metrics
 pub fn router() -> Router<AppState> {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(figures))
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).route("/metrics", get(figures))
 }
 
 /// Ready as long as the database answers within two seconds.

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn etags_match_as_browsers_send_them() {
-        let with = |value: &'static str| HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
+        let with =
+            |value: &'static str| HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]);
         assert!(matches_etag(&with("\"a\", W/\"b\""), "\"b\""));
         assert!(matches_etag(&with("*"), "\"b\""));
         assert!(!matches_etag(&with("\"a\""), "\"b\""));

@@ -24,9 +24,12 @@ pub fn router(state: &AppState) -> Router<AppState> {
     let context = request_context(state.db.clone());
     let (routes, _) = generate_route_list_with_exclusions_and_ssg_and_context(App, None, context.clone());
     let options = state.leptos.clone();
-    Router::new()
-        .route("/fn/{*name}", post(server_function))
-        .leptos_routes_with_context(state, routes, context, move || shell(options.clone()))
+    Router::new().route("/fn/{*name}", post(server_function)).leptos_routes_with_context(
+        state,
+        routes,
+        context,
+        move || shell(options.clone()),
+    )
 }
 
 /// What a page or a server function finds in its context: who acts, and the database.
@@ -50,11 +53,7 @@ async fn server_function(State(db): State<Db>, request: Request) -> impl IntoRes
 }
 
 /// What is nowhere: a page for people, a problem for programs.
-pub async fn not_found(
-    State(db): State<Db>,
-    State(options): State<LeptosOptions>,
-    request: Request<Body>,
-) -> Response {
+pub async fn not_found(State(db): State<Db>, State(options): State<LeptosOptions>, request: Request<Body>) -> Response {
     if request.method() != Method::GET || !accepts_html(request.headers()) {
         return AppError::Request(StatusCode::NOT_FOUND, "there is nothing at this address".to_owned()).into_response();
     }

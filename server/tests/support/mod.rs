@@ -40,7 +40,8 @@ impl Home {
     /// A new empty folder of `who`'s.
     pub fn new(who: Who) -> Self {
         let open = std::fs::Permissions::from_mode(0o755);
-        let folder = tempfile::Builder::new().prefix("kenami-test-").permissions(open).tempdir_in("/tmp").expect("folder");
+        let folder =
+            tempfile::Builder::new().prefix("kenami-test-").permissions(open).tempdir_in("/tmp").expect("folder");
         let home = Self { folder, who };
         home.give(home.folder.path());
         home
@@ -113,7 +114,8 @@ impl Home {
         let begin = Instant::now();
         let mut command = self.command(data, &["serve", "--empty", "--listen", "127.0.0.1:0"]);
         // As a shell starts it: a process group that Ctrl-C goes to.
-        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kenami starts");
+        let mut child =
+            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kenami starts");
         let logs = collect(child.stderr.take().expect("standard error"));
         let mut out = BufReader::new(child.stdout.take().expect("standard output"));
         let mut line = String::new();
@@ -190,11 +192,7 @@ impl Server {
             assert!(begin.elapsed() < Duration::from_secs(20), "kenami does not end within 20 s of {signal}");
             thread::sleep(Duration::from_millis(20));
         };
-        Stopped {
-            status,
-            logs: self.logs.join().expect("logs"),
-            out: self.rest.join().expect("output"),
-        }
+        Stopped { status, logs: self.logs.join().expect("logs"), out: self.rest.join().expect("output") }
     }
 }
 

@@ -101,13 +101,15 @@ fn Ask(
         .filter(|value| !value.retired)
         .enumerate()
         .map(|(place, value)| {
-            (Answer::Value(value.key.clone()), value.names.or_key(language, &value.key).to_owned(), value_key(place))
+            let answer = Answer::Value(value.key.clone());
+            let name = value.names.or_key(language, &value.key).to_owned();
+            view! { <AnswerButton index answer name key=value_key(place) given/> }
         })
-        .chain([
-            (Answer::NotVisible, "Not visible".to_owned(), Some("0".to_owned())),
-            (Answer::Unsure, "Unsure".to_owned(), Some("U".to_owned())),
-        ])
-        .map(|(answer, name, key)| view! { <AnswerButton index answer name key given/> })
+        .collect_view();
+    let special = [(Answer::NotVisible, "Not visible", "0"), (Answer::Unsure, "Unsure", "U")]
+        .map(|(answer, name, key)| {
+            view! { <AnswerButton index answer name=name.to_owned() key=Some(key.to_owned()) given/> }
+        })
         .collect_view();
     let (of_given, of_doubted) = (attribute.clone(), attribute);
     let label = name.clone();
@@ -143,6 +145,7 @@ fn Ask(
                 </p>
             })}
             <div class="ask-answers">{answers}</div>
+            <div class="ask-special">{special}</div>
             {move || note_open.get().then(|| view! { <Note index/> })}
         </div>
     }

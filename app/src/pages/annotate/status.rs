@@ -101,9 +101,9 @@ pub fn StatusBar() -> impl IntoView {
                     "Guideline " <kbd>"G"</kbd>
                 </button>
                 <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
-                <label class="check status-auto">
+                <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">
                     <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
-                    "next by itself"
+                    "auto next"
                 </label>
             </div>
             <News/>

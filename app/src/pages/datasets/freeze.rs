@@ -71,7 +71,7 @@ pub fn FreezeDialog(
     let finished: Vec<String> =
         runs.into_iter().filter(|run| run.state == JobState::Done).map(|run| run.name).collect();
     let (finished, key) = (StoredValue::new(finished), StoredValue::new(key));
-    let submit = StoredValue::new_local(move || {
+    let submit = StoredValue::new(move || {
         let Ok(seed) = seed.with_untracked(|seed| u64::from_str(seed.trim())) else {
             error.set(Some(ApiError::Invalid {
                 field: "seed".into(),

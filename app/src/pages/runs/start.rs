@@ -58,7 +58,7 @@ pub fn StartDialog(
     let found = Memo::new(move |_| config.with(|config| problem(config)));
     let (datasets, key) = (StoredValue::new(datasets), StoredValue::new(key));
     let navigate = use_navigate();
-    let submit = StoredValue::new_local(move || {
+    let submit = StoredValue::new(move || {
         if found.with_untracked(Option::is_some) {
             return;
         }
