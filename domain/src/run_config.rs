@@ -341,6 +341,9 @@ pub fn weights_kind(weights: &str) -> WeightsKind<'_> {
     if is_hub_name(weights) { WeightsKind::Hub(weights) } else { WeightsKind::Path(weights) }
 }
 
+/// The models of the Hugging Face hub that a page or a script may name. The command line may name any.
+pub const ALLOWED_HUB_MODELS: &[&str] = &["timm/tf_efficientnet_lite0.in1k"];
+
 fn is_hub_name(text: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -176,18 +176,6 @@ impl Storage {
         Ok(self.store.copy(&Self::key(hash, from), &Self::key(hash, to)).await?)
     }
 
-    /// Whether the store holds this variant.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn holds(&self, hash: &[u8; 32], variant: Variant) -> Result<bool> {
-        match self.store.head(&Self::key(hash, variant)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// All bytes of a variant.
     ///
     /// # Errors

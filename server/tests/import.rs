@@ -8,13 +8,14 @@ use fixtures::{PLACE, Server, encoded, jpeg, put, with_exif};
 use image::{GenericImageView as _, ImageFormat};
 use kenami_domain::view::job::{ImportReport, JobKind, JobState};
 use kenami_server::{
+    demo,
     import::{self, ImportError, Layout, unpack},
     jobs::{Progress, worker},
     storage::Variant,
 };
 use kenami_store::{
     actor::Actor,
-    guidelines, jobs,
+    guidelines, jobs, members,
     photos::{self, PhotoQuery},
     projects, schema,
 };
@@ -341,4 +342,35 @@ async fn a_job_takes_in_an_uploaded_archive(db: PgPool) {
     assert!(failed.error.unwrap().contains("no valid name"));
     let class = schema::attributes(SYSTEM, server.db(), "pets").await.unwrap().remove(0);
     assert_eq!(class.values.iter().map(|value| value.key.as_str()).collect::<Vec<_>>(), ["beagle", "pug"]);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn the_demo_loads_once_and_every_page_has_something_to_show(db: PgPool) {
+    let server = Server::new(db);
+    let (db, storage) = (server.db(), &server.context.storage);
+    demo::ensure(db, storage).await.unwrap();
+    let progress = projects::progress(SYSTEM, db, demo::PROJECT).await.unwrap();
+    assert_eq!(progress.photos, 185);
+    assert!(progress.slots_done > 0 && progress.open_disagreements > 0, "{progress:?}");
+    let breeds = progress.given.iter().filter(|count| count.attribute == "breed");
+    assert!(breeds.map(|count| count.photos).eq([5; 37]), "five photos of each of 37 breeds");
+    for guideline in guidelines::all(SYSTEM, db, demo::PROJECT).await.unwrap() {
+        assert_eq!(guideline.history.len(), 1);
+        assert!(guideline.text.rules.iter().any(|rule| !rule.examples.is_empty()), "{:?}", guideline.attribute.key);
+    }
+    let members = members::list(SYSTEM, db, demo::PROJECT).await.unwrap();
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, demo::ANNOTATORS);
+    assert!(demo::weights().is_some_and(|weights| weights.len() > 1 << 20));
+
+    // A lead's changes stay: a later start neither brings a member back nor a name.
+    members::remove(SYSTEM, db, demo::PROJECT, members[1].user_id).await.unwrap();
+    let (photos, labels) = (state(db).await, counted(db, "labels").await);
+    demo::ensure(db, storage).await.unwrap();
+    assert_eq!((state(db).await, counted(db, "labels").await), (photos, labels));
+    assert_eq!(members::list(SYSTEM, db, demo::PROJECT).await.unwrap().len(), 1);
+}
+
+async fn counted(db: &PgPool, table: &str) -> i64 {
+    sqlx::query_scalar(&format!("SELECT count(*) FROM {table}")).fetch_one(db).await.unwrap()
 }

@@ -141,5 +141,7 @@ fn a_page_names_no_files() {
         assert!(refused(bad).is_err(), "{bad}");
     }
     assert!(refused("/etc/passwd").unwrap_err().contains("cannot name a file"));
-    assert!(refused("somebody/else").unwrap_err().contains("not on the list"));
+    for other in ["somebody/else", "timm/tf_efficientnet_lite0.in1k@branch"] {
+        assert!(refused(other).unwrap_err().contains("not on the list"), "{other}");
+    }
 }

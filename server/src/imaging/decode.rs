@@ -17,7 +17,7 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 /// The longest side, in pixels.
 pub const MAX_SIDE: u32 = 30_000;
 /// The most memory that decoding one photo may take, in bytes.
-const MAX_DECODE_BYTES: u64 = 352 * 1024 * 1024;
+const MAX_DECODE_BYTES: u64 = 340 * 1024 * 1024;
 
 /// Why a file is not taken in, for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -209,7 +209,9 @@ fn decoder<'a>(format: Format, bytes: &'a [u8]) -> Result<Box<dyn ImageDecoder +
 fn decode_bytes(format: Format, bytes: &[u8], decoder: &dyn ImageDecoder) -> u64 {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    let flattening = if decoder.color_type() == image::ColorType::Rgb8 { 0 } else { 4 * pixels };
+    let as_it_is =
+        matches!(decoder.color_type(), image::ColorType::Rgb8 | image::ColorType::L8 | image::ColorType::Rgba8);
+    let flattening = if as_it_is { 0 } else { 4 * pixels };
     let beside = match format {
         // A progressive picture's coefficients are all kept, two bytes each, until the last scan.
         Format::Jpeg if jpeg::is_progressive(bytes) => 2 * 3 * pixels,

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image, images::ImageRef};
-use image::{DynamicImage, ImageEncoder, RgbImage, codecs::jpeg::JpegEncoder, metadata::Orientation};
+use image::{
+    DynamicImage, GrayImage, ImageEncoder, RgbImage, RgbaImage, codecs::jpeg::JpegEncoder, metadata::Orientation,
+};
 
 use super::{
     decode::{Format, Header, PhotoError, decode},
@@ -59,7 +61,7 @@ pub fn derive(header: &Header, bytes: &[u8]) -> Result<Derived, PhotoError> {
     let thumbnail = if long_side <= THUMBNAIL_SIDE {
         Derivative::Web
     } else {
-        Derivative::Bytes(encode(&fit(web, THUMBNAIL_SIDE), THUMBNAIL_QUALITY, header)?)
+        Derivative::Bytes(encode(&fit(web.into(), THUMBNAIL_SIDE), THUMBNAIL_QUALITY, header)?)
     };
     Ok(Derived { web: Derivative::Bytes(web_bytes), thumbnail })
 }
@@ -82,36 +84,53 @@ fn as_it_is(format: Format, bytes: &[u8]) -> Option<Derivative> {
     }
 }
 
-/// Eight bits a channel, without transparency: what shines through is white.
-fn flatten(photo: DynamicImage) -> RgbImage {
-    if !photo.color().has_alpha() {
-        return photo.into_rgb8();
-    }
-    let mut rgba = photo.into_rgba8();
-    for pixel in rgba.pixels_mut() {
-        let alpha = u32::from(pixel.0[3]);
-        for channel in &mut pixel.0[..3] {
-            *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+/// Eight bits a channel, without transparency: what shines through is white. Grey, RGB and RGBA stay what they are, in
+/// place: a large photo has no room for a second copy.
+fn flatten(photo: DynamicImage) -> DynamicImage {
+    match photo {
+        DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) => photo,
+        opaque if !opaque.color().has_alpha() => opaque.into_rgb8().into(),
+        transparent => {
+            let mut picture = transparent.into_rgba8();
+            for pixel in picture.pixels_mut() {
+                let alpha = u32::from(pixel.0[3]);
+                for channel in &mut pixel.0[..3] {
+                    *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+                }
+                pixel.0[3] = 255;
+            }
+            picture.into()
         }
     }
-    DynamicImage::from(rgba).into_rgb8()
 }
 
-/// The picture with its long side at most `side`, in proportion; a smaller one stays as it is.
-fn fit(picture: RgbImage, side: u32) -> RgbImage {
-    let (width, height) = picture.dimensions();
+/// The flat picture with its long side at most `side`, in proportion; a smaller one keeps its size.
+fn fit(picture: DynamicImage, side: u32) -> RgbImage {
+    let (width, height) = (picture.width(), picture.height());
     let long = width.max(height);
     if long <= side {
-        return picture;
+        return picture.into_rgb8();
     }
     let scaled =
         |length: u32| ((u64::from(length) * u64::from(side) + u64::from(long) / 2) / u64::from(long)).max(1) as u32;
     let (to_width, to_height) = (scaled(width), scaled(height));
-    let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8x3).expect("three bytes a pixel");
-    let mut target = Image::new(to_width, to_height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let kind = match picture {
+        DynamicImage::ImageLuma8(_) => PixelType::U8,
+        DynamicImage::ImageRgba8(_) => PixelType::U8x4,
+        _ => PixelType::U8x3,
+    };
+    let source = ImageRef::new(width, height, picture.as_bytes(), kind).expect("a flat picture");
+    let mut target = Image::new(to_width, to_height, kind);
+    // Nothing shines through any more, so alpha needs no care.
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
     Resizer::new().resize(&source, &mut target, &options).expect("both pictures have the same pixels");
-    RgbImage::from_raw(to_width, to_height, target.into_vec()).expect("three bytes a pixel")
+    let bytes = target.into_vec();
+    let small = match kind {
+        PixelType::U8 => GrayImage::from_raw(to_width, to_height, bytes).map(DynamicImage::from),
+        PixelType::U8x4 => RgbaImage::from_raw(to_width, to_height, bytes).map(DynamicImage::from),
+        _ => RgbImage::from_raw(to_width, to_height, bytes).map(DynamicImage::from),
+    };
+    small.expect("as many bytes as pixels need").into_rgb8()
 }
 
 fn turn(picture: RgbImage, orientation: Orientation) -> RgbImage {

@@ -33,8 +33,8 @@ const BATCH: usize = 256;
 /// Photos under way at once; most of them wait for a core or the disk.
 const UNDER_WAY: usize = 24;
 /// Memory for files that have been read, and for decoded pixels, in KiB: an import stays below 500 MB.
-const FILES_KIB: u32 = 64 * 1024;
-const PIXELS_KIB: u32 = 352 * 1024;
+const FILES_KIB: u32 = 56 * 1024;
+const PIXELS_KIB: u32 = 320 * 1024;
 
 /// An import that cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -24,10 +24,12 @@ impl Listing {
     /// One sentence about the files that are no pictures, if there are any.
     pub fn note(&self) -> Option<String> {
         let first = self.others.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let more = if self.others.len() > 5 { ", ..." } else { "" };
-        (!self.others.is_empty()).then(|| {
-            format!("{} files are no photos by their name and were left out: {first}{more}", self.others.len())
-        })
+        match self.others.len() {
+            0 => None,
+            1 => Some(format!("{first} is no photo by its name and was left out")),
+            n @ 2..=5 => Some(format!("{n} files are no photos by their names and were left out: {first}")),
+            n => Some(format!("{n} files are no photos by their names and were left out: {first}, ...")),
+        }
     }
 }
 

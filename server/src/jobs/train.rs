@@ -157,7 +157,6 @@ impl Observer for TrainProgress {
                 }
             }
             Event::Evaluating => self.progress.begin(0, "Evaluating"),
-            Event::Warning(warning) => tracing::warn!("{warning}"),
             _ => {}
         }
     }

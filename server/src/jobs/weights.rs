@@ -3,14 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use anyhow::{Context as _, bail};
-use kenami_domain::run_config::{ConfigError, RunConfig, WeightsKind, weights_kind};
+use kenami_domain::run_config::{ALLOWED_HUB_MODELS, ConfigError, RunConfig, WeightsKind, weights_kind};
 use kenami_store::{actor::Actor, runs};
 use kenami_trainer::WeightsInput;
 
 use crate::{cli::Context, demo};
-
-/// The models of the Hugging Face hub that a page may name.
-pub const ALLOWED_HUB_MODELS: &[&str] = &["timm/tf_efficientnet_lite0.in1k"];
 
 /// Checks a configuration that came by the network: its ranges, what this version can do, and that its weights are none
 /// that would make the server read a file of its own.
@@ -25,7 +22,7 @@ pub fn check_page_config(config: &RunConfig) -> Result<(), kenami_trainer::Error
         WeightsKind::None | WeightsKind::Demo => Ok(()),
         WeightsKind::Run(id) if id.parse::<i64>().is_ok() => Ok(()),
         WeightsKind::Run(id) => Err(refused(format!("`run:{id}` does not name a run by its number")).into()),
-        WeightsKind::Hub(name) if ALLOWED_HUB_MODELS.contains(&name.split('@').next().unwrap_or(name)) => Ok(()),
+        WeightsKind::Hub(name) if ALLOWED_HUB_MODELS.contains(&name) => Ok(()),
         WeightsKind::Hub(name) => {
             let known = ALLOWED_HUB_MODELS.join(", ");
             Err(refused(format!("the hub's model `{name}` is not on the list of this server: {known}")).into())

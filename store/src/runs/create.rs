@@ -1,7 +1,7 @@
 //! Starting and stopping runs.
 
 use kenami_domain::{
-    run_config::{RunConfig, WeightsKind, weights_kind},
+    run_config::{ALLOWED_HUB_MODELS, RunConfig, WeightsKind, weights_kind},
     view::{
         job::JobKind,
         run::{RunDetail, TrainInput},
@@ -59,7 +59,12 @@ pub async fn create(actor: &Actor, db: &Db, project: &str, input: TrainInput) ->
 async fn check_weights(connection: &mut PgConnection, project_id: i64, weights: &str) -> Result<()> {
     let invalid = |message: String| Err(Error::invalid("config", format!("model.weights: {message}")));
     match weights_kind(weights) {
-        WeightsKind::None | WeightsKind::Demo | WeightsKind::Hub(_) => Ok(()),
+        WeightsKind::None | WeightsKind::Demo => Ok(()),
+        WeightsKind::Hub(name) if ALLOWED_HUB_MODELS.contains(&name) => Ok(()),
+        WeightsKind::Hub(name) => {
+            let known = ALLOWED_HUB_MODELS.join(", ");
+            invalid(format!("the hub's model `{name}` is not on the list of this server: {known}"))
+        }
         WeightsKind::Path(_) => {
             invalid("a file of the server cannot be chosen here: give demo, none, run:ID or a hub name".to_owned())
         }

@@ -27,7 +27,7 @@ pub fn AgreementTable(
                     <td class="numeric">{figure(row.percent.map(|share| text::percent(share, 1)))}</td>
                     <td class="numeric">{figure(row.alpha.map(alpha))}</td>
                     <td class="numeric">{figure(row.alpha_not_visible_missing.map(alpha))}</td>
-                    <td class="quiet">{reason.or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
+                    <td class="quiet nowrap">{reason.or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
                 </tr>
             }
         })

@@ -10,8 +10,6 @@ mod list;
 mod review;
 mod votes;
 
-use std::future::IntoFuture;
-
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_query_map;
 
@@ -23,11 +21,7 @@ use self::{
 };
 use crate::{
     api::{self, ApiError},
-    components::{
-        alert::{ErrorView, Loading},
-        loaded::loaded_both,
-        page::PageHeader,
-    },
+    components::{alert::ErrorView, loaded::loaded_both, page::PageHeader},
     pages::project::use_project,
 };
 
@@ -75,6 +69,14 @@ pub fn DisagreementsPage() -> impl IntoView {
             }
         },
     );
+    // The review's neighbours. By an effect, that is in the browser alone: a decision changes the list, and must not take
+    // the review away from under its reader.
+    let queue = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        if let Some(Ok(page)) = list.get() {
+            queue.set(page.items);
+        }
+    });
     let changed = move || {
         list.refetch();
         overview.refetch();
@@ -92,30 +94,12 @@ pub fn DisagreementsPage() -> impl IntoView {
                     }
                 })}
             }),
-            Some(_) => Either::Right(view! {
-                <Transition fallback=|| view! { <Loading/> }>
-                    {move || Suspend::new(async move {
-                        // Untracked: a decision changes the list, and must not take the review away from under its reader.
-                        let queue = untrack(move || list.into_future()).await;
-                        match (guides.await, one.await) {
-                            (Ok(guides), Ok(Some(one))) => Either::Left(view! {
-                                <Review
-                                    one
-                                    guides
-                                    queue=queue.map(|page| page.items).unwrap_or_default()
-                                    filter=filter.get_untracked()
-                                    key=project.key.get_untracked()
-                                    changed
-                                />
-                            }),
-                            (Err(error), _) | (_, Err(error)) => Either::Right(view! { <ErrorView error/> }),
-                            (Ok(_), Ok(None)) => {
-                                Either::Right(view! { <ErrorView error=ApiError::NotFound("disagreement".to_owned())/> })
-                            }
-                        }
-                    })}
-                </Transition>
-            }),
+            Some(_) => Either::Right(loaded_both(guides, one, move |guides, one| match one {
+                Some(one) => Either::Left(view! {
+                    <Review one guides queue filter key=project.key.get_untracked() changed=Callback::new(move |()| changed())/>
+                }),
+                None => Either::Right(view! { <ErrorView error=ApiError::NotFound("disagreement".to_owned())/> }),
+            })),
         }}
     }
 }

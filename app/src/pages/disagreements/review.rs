@@ -36,13 +36,13 @@ pub fn Review(
     /// Guidelines of the annotated attributes.
     guides: Vec<Guideline>,
     /// The list that it stands in.
-    queue: Vec<Disagreement>,
+    queue: RwSignal<Vec<Disagreement>>,
     /// The list's filter.
-    filter: Filter,
+    filter: Memo<Filter>,
     /// The project's key.
     key: String,
     /// Called when a decision was made or taken back.
-    changed: impl Fn() + Copy + Send + Sync + 'static,
+    changed: Callback<()>,
 ) -> impl IntoView {
     let Some(guide) = guides.into_iter().find(|guide| guide.attribute.key == one.attribute) else {
         return view! { <ErrorView error=ApiError::NotFound("attribute".to_owned())/> }.into_any();
@@ -50,14 +50,17 @@ pub fn Review(
     let attribute = guide.attribute.clone();
     let name = text::attribute_name(&attribute, text::language());
     let photo = one.photo.clone();
-    let neighbours = Neighbours::of(&queue, &one, &filter);
+    let neighbours = {
+        let one = one.clone();
+        Memo::new(move |_| queue.with(|queue| Neighbours::of(queue, &one, &filter.get())))
+    };
     let desk = Desk {
         one: RwSignal::new(one.clone()),
         draft: RwSignal::new(Draft::new(None)),
         deciding: RwSignal::new(one.decision.is_none()),
         key: StoredValue::new(key.clone()),
-        neighbours: StoredValue::new(neighbours.clone()),
-        changed: Callback::new(move |()| changed()),
+        neighbours,
+        changed,
     };
     let values: Vec<String> = attribute.values.iter().filter(|v| !v.retired).map(|v| v.key.clone()).collect();
     let navigate = use_navigate();
@@ -82,13 +85,16 @@ pub fn Review(
     let (of_form, of_history) = (attribute.clone(), attribute);
     view! {
         <PageHeader title=format!("{name}: {}", photo.name)>
-            <a class="button button-quiet" href=neighbours.list.clone()>"Back to the list " <kbd>"Esc"</kbd></a>
-            {neighbours.previous.clone().map(|href| view! { <a class="button" href=href>"Previous " <kbd>"←"</kbd></a> })}
-            {neighbours.next.clone().map(|href| view! { <a class="button" href=href>"Next " <kbd>"→"</kbd></a> })}
+            <a class="button button-quiet" href=move || neighbours.get().list>"Back to the list " <kbd>"Esc"</kbd></a>
+            {move || neighbours.get().previous.map(|href| view! { <a class="button" href=href>"Previous " <kbd>"←"</kbd></a> })}
+            {move || neighbours.get().next.map(|href| view! { <a class="button" href=href>"Next " <kbd>"→"</kbd></a> })}
         </PageHeader>
         <div class="review">
-            <div class="review-photo">
-                <PhotoImage project_key=key.clone() photo variant=Variant::Web class="review-image" eager=true/>
+            <div class="stack">
+                <div class="review-photo">
+                    <PhotoImage project_key=key.clone() photo variant=Variant::Web class="review-image" eager=true/>
+                </div>
+                <DisputedRules votes=one.votes guide key/>
             </div>
             <div class="stack review-side">
                 {move || view! { <Votes votes=desk.one.get().votes attribute=of_votes.clone()/> }}
@@ -107,7 +113,6 @@ pub fn Review(
                 <Earlier desk attribute=of_history/>
             </div>
         </div>
-        <DisputedRules votes=one.votes guide key/>
     }
     .into_any()
 }
@@ -128,10 +133,10 @@ impl Neighbours {
         Self {
             list: filter.href(),
             previous: here.and_then(|here| here.checked_sub(1)).and_then(href),
-            // From somewhere else (a link, a decision since): the list's first one.
             next: match here {
                 Some(here) => href(here + 1),
-                None => href(0),
+                // Decided meanwhile, and gone from the list: the first that lies behind it (lists go by photo id).
+                None => href(queue.iter().position(|other| other.photo.id >= one.photo.id).unwrap_or(0)),
             },
         }
     }
@@ -145,7 +150,7 @@ struct Desk {
     /// The form shows, though a decision may stand.
     deciding: RwSignal<bool>,
     key: StoredValue<String>,
-    neighbours: StoredValue<Neighbours>,
+    neighbours: Memo<Neighbours>,
     changed: Callback<()>,
 }
 
@@ -154,7 +159,7 @@ impl Desk {
     fn press(self, key: Key, go: &dyn Fn(&str)) -> bool {
         let deciding = self.deciding.get_untracked();
         let draft = self.draft.get_untracked();
-        let neighbours = self.neighbours.get_value();
+        let neighbours = self.neighbours.get_untracked();
         match key {
             Key::Answer(answer) if deciding => draft.answer.set(Some(answer)),
             Key::Cause(cause) if deciding => draft.cause.set(Some(cause)),
@@ -285,7 +290,7 @@ fn Decided(
             }
         });
     };
-    let next = desk.neighbours.with_value(|n| n.next.clone().unwrap_or_else(|| n.list.clone()));
+    let next = move || desk.neighbours.with(|n| n.next.clone().unwrap_or_else(|| n.list.clone()));
     view! {
         <Standing decision attribute/>
         <div class="row">
@@ -320,6 +325,7 @@ mod tests {
         assert_eq!(of(3).next.as_deref(), Some("?attribute=ear&photo=5&of=ear"));
         assert_eq!(of(5).previous.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
         assert_eq!(of(8).next, None);
+        assert_eq!(of(4).next.as_deref(), Some("?attribute=ear&photo=5&of=ear"), "gone from the list");
         assert_eq!(of(99).next.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
         assert_eq!(of(8).list, "?attribute=ear");
     }

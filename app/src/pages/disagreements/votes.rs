@@ -113,8 +113,13 @@ pub fn DisputedRules(
                 <h2>"The rules"</h2>
                 <a href=href>{format!("Guideline, {version}")}</a>
             </div>
-            <Markdown text=introduction/>
             <div class="disputed-rules">{rules}</div>
+            {(!introduction.is_empty()).then(|| view! {
+                <details>
+                    <summary>"What to look at"</summary>
+                    <Markdown text=introduction/>
+                </details>
+            })}
         </section>
     }
 }
