@@ -10,7 +10,7 @@ use kenami_domain::{
     schema::{Attribute, AttributeKind, Prior, Texts},
     view::{
         dataset::FreezeInput,
-        guidelines::{Doubt, DraftEdit},
+        guidelines::{Doubt, DraftEdit, GuidelineText},
         job::JobKind,
         project::ProjectSettings,
         review::{Cause, DecisionInput, DisagreementFilter},
@@ -33,7 +33,7 @@ use kenami_store::{
 use serde_json::json;
 
 use crate::{
-    ground::{Ground, text},
+    ground::{Ground, Who, text},
     world::{PETS, submission},
 };
 
@@ -61,6 +61,8 @@ macro_rules! calls {
     };
 }
 
+pub(crate) use calls;
+
 /// Calls that take no actor: they are how one becomes an actor.
 fn without_actor() -> Vec<Call> {
     let call = |name: &str, operation, run| Call { name: name.to_owned(), operation, run };
@@ -75,8 +77,8 @@ fn without_actor() -> Vec<Call> {
         call("tokens::authenticate", Operation::SignIn, |_, g| {
             Box::pin(async move { tokens::authenticate(&g.db, "kenami_no").await.map(drop) })
         }),
-        call("links::offer", Operation::UseLink, |_, g| {
-            Box::pin(async move { links::offer(&g.db, "no link").await.map(drop) })
+        call("links::offer", Operation::UseLink, |actor, g| {
+            Box::pin(async move { links::offer(&g.db, &g.own(actor).secret).await.map(drop) })
         }),
     ]
 }
@@ -95,19 +97,19 @@ fn people_and_projects() -> Vec<Call> {
         OwnAccount: people::me();
         OwnAccount: people::change_password(None, "a new long password");
         ManageUsers: people::list();
-        ManageUsers: people::set_disabled(g.bystander, true);
+        ManageUsers: people::set_disabled(g.user_id(Who::Disabled), false);
         ManageUsers: people::create("newcomer", false);
         Bootstrap: people::ensure("demo");
         OwnAccount: tokens::create("script");
         OwnAccount: tokens::list();
-        OwnAccount: tokens::revoke(1);
+        OwnAccount: tokens::revoke(g.own(actor).token_id);
         Bootstrap: tokens::create_for("bystander");
         Bootstrap: links::first_administrator();
         ManageUsers: links::sign_in_link(g.bystander);
         Bootstrap: links::sign_in_link_for("bystander");
         ManageMembers: links::invite(PETS, Role::Lead, 7);
         ManageMembers: links::open_invitations(PETS);
-        ManageMembers: links::revoke(g.invitation(actor));
+        ManageMembers: links::revoke(g.own(actor).invitation_id);
         ListProjects: projects::list();
         ReadProject: projects::get(PETS);
         CreateProject: projects::create("new", "New");
@@ -143,17 +145,16 @@ fn photos_and_labels() -> Vec<Call> {
         ReadGuidelines: guidelines::all(PETS);
         ReadGuidelines: guidelines::get(PETS, "ear");
         ReadGuidelines: guidelines::version(PETS, "ear", 1);
-        EditGuidelines: guidelines::save_draft(PETS, "ear", DraftEdit {
-            introduction: Texts::en("Better."), rules: Vec::new(), change_note: "Say it better".to_owned(), based_on: None,
-        });
+        EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
+        EditGuidelines: guidelines::discard_draft(PETS, "ear");
+        EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
         EditGuidelines: guidelines::doubt_count(PETS, "ear", Doubt::All);
         EditGuidelines: guidelines::publish(PETS, "ear", "Say it better", Doubt::None);
-        EditGuidelines: guidelines::discard_draft(PETS, "ear");
-        EditGuidelines: guidelines::import(PETS, "coat", &text());
+        EditGuidelines: guidelines::import(PETS, "coat", &GuidelineText { rules: Vec::new(), ..text() });
         Annotate: annotate::claim(PETS, 2, &[]);
-        Annotate: annotate::submit(PETS, submission(1, "drop", "short"));
-        Annotate: annotate::undo(PETS, 1);
-        Annotate: annotate::release(PETS, &[1]);
+        Annotate: annotate::submit(PETS, submission(g.claim_id, "drop", "short"));
+        Annotate: annotate::undo(PETS, g.claim_id);
+        Annotate: annotate::release(PETS, &[g.claim_id]);
         OwnAccount: annotate::release_all();
         Annotate: annotate::my_progress(PETS);
         Annotate: annotate::history(PETS, 5);
@@ -177,13 +178,21 @@ fn photos_and_labels() -> Vec<Call> {
     calls.push(Call {
         name: "links::accept".to_owned(),
         operation: Operation::UseLink,
-        run: |_, g| {
-            // By nobody: a disabled account that is still signed in somewhere is refused, as it should be.
-            let accept = links::accept(&Actor::Anonymous, &g.db, "no link", Some("x"), Some("a long password"));
-            Box::pin(async move { accept.await.map(drop) })
+        run: |actor, g| {
+            // A disabled account that is still signed in somewhere is refused, as it should be: it comes as nobody.
+            let secret = &g.own(actor).secret;
+            let actor = if actor == g.actor(Who::Disabled) { &Actor::Anonymous } else { actor };
+            Box::pin(async move {
+                links::accept(actor, &g.db, secret, Some("guest"), Some("a long password")).await.map(drop)
+            })
         },
     });
     calls
+}
+
+fn draft() -> DraftEdit {
+    let change_note = "Say it better".to_owned();
+    DraftEdit { introduction: Texts::en("Better."), rules: Vec::new(), change_note, based_on: None }
 }
 
 fn datasets_and_jobs() -> Vec<Call> {

@@ -11,13 +11,16 @@ use kenami_domain::{
 };
 use kenami_store::{
     actor::{Actor, UserActor},
-    datasets, guidelines, links, people,
+    annotate, datasets, guidelines, links, members, people,
     rights::Needs,
-    runs,
+    runs, tokens,
 };
 use sqlx::PgPool;
 
 use crate::world::{self, PETS, World};
+
+/// The key of the stranger's project, which has the same attributes.
+pub const OTHER: &str = "other";
 
 /// Who may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +71,20 @@ pub struct Ground {
     pub dataset_id: i64,
     pub run_id: i64,
     pub job_id: i64,
-    /// Ids of invitations that nobody has used.
-    pub invitations: Vec<i64>,
+    /// A photo of the project that the annotator has in hand and has not answered.
+    pub claim_id: i64,
     actors: Vec<(Who, Actor)>,
+    own: Vec<Own>,
+}
+
+/// What there is once for each actor: allowed calls do not get in each other's way.
+pub struct Own {
+    /// An invitation to be revoked.
+    pub invitation_id: i64,
+    /// Of an invitation to be accepted.
+    pub secret: String,
+    /// A token of the actor's; 0, which is none, for those who cannot have one.
+    pub token_id: i64,
 }
 
 impl Ground {
@@ -81,9 +95,11 @@ impl Ground {
         for role in Role::ALL {
             actors.push((Who::Member(role), world.member(role.as_str(), role).await));
         }
-        world.annotate(&actors[2].1, |_| ("drop", "short")).await;
-        world.annotate(&actors[3].1, |name| if name == "a.jpg" { ("erect", "short") } else { ("drop", "long") }).await;
-        let lead = actors[4].1.clone();
+        let [annotator, reviewer, lead] = [2, 3, 4].map(|at: usize| actors[at].1.clone());
+        world.annotate(&annotator, |_| ("drop", "short")).await;
+        world.annotate(&reviewer, |name| if name == "a.jpg" { ("erect", "short") } else { ("drop", "long") }).await;
+        world.photos(&["d.jpg"]).await;
+        let claimed = annotate::claim(&annotator, &db, PETS, 1, &[]).await.unwrap();
         let disabled = world.member("disabled", Role::Lead).await;
         people::set_disabled(&Actor::System, &db, disabled.user().unwrap().id, true).await.unwrap();
         actors.push((Who::Disabled, disabled));
@@ -95,18 +111,19 @@ impl Ground {
         let dataset_id = datasets::freeze(&lead, &db, PETS, freeze).await.unwrap().id;
         let train = TrainInput { dataset_id, name: "first".to_owned(), config: String::new() };
         let run = runs::create(&lead, &db, PETS, train).await.unwrap();
-        for _ in Who::ALL {
-            links::invite(&lead, &db, PETS, Role::Annotator, 7).await.unwrap();
+        let mut own = Vec::new();
+        for (who, actor) in &actors {
+            own.push(Own::new(&db, &lead, *who, actor).await);
         }
-        let invitations = links::open_invitations(&lead, &db, PETS).await.unwrap().iter().map(|link| link.id).collect();
         Self {
             photo_id: photos[0],
             bystander,
             dataset_id,
             run_id: run.row.id,
             job_id: run.job.unwrap().id,
-            invitations,
+            claim_id: claimed.photos[0].claim_id,
             actors,
+            own,
             db,
         }
     }
@@ -115,9 +132,14 @@ impl Ground {
         &self.actors.iter().find(|(known, _)| *known == who).unwrap().1
     }
 
-    /// An invitation of the actor's own to be revoked: allowed calls do not get in each other's way.
-    pub fn invitation(&self, actor: &Actor) -> i64 {
-        self.invitations[self.actors.iter().position(|(_, known)| known == actor).unwrap()]
+    /// The id of somebody's account.
+    pub fn user_id(&self, who: Who) -> i64 {
+        self.actor(who).user().unwrap().id
+    }
+
+    /// What there is for the actor alone.
+    pub fn own(&self, actor: &Actor) -> &Own {
+        &self.own[self.actors.iter().position(|(_, known)| known == actor).unwrap()]
     }
 
     /// A digest of every row of every table.
@@ -137,15 +159,32 @@ impl Ground {
     }
 }
 
+impl Own {
+    async fn new(db: &PgPool, lead: &Actor, who: Who, actor: &Actor) -> Self {
+        links::invite(lead, db, PETS, Role::Annotator, 7).await.unwrap();
+        let invitation_id = links::open_invitations(lead, db, PETS).await.unwrap()[0].id;
+        let secret = links::invite(lead, db, PETS, Role::Annotator, 7).await.unwrap();
+        let mut token_id = 0;
+        if !matches!(who, Who::Anonymous | Who::Disabled | Who::System) {
+            tokens::create(actor, db, "to be revoked").await.unwrap();
+            token_id = tokens::list(actor, db).await.unwrap()[0].id;
+        }
+        Self { invitation_id, secret, token_id }
+    }
+}
+
 async fn account(db: &PgPool, name: &str, administrator: bool) -> Actor {
     let id = people::create(&Actor::System, db, name, administrator).await.unwrap();
     Actor::User(UserActor { id, name: name.to_owned(), administrator })
 }
 
+/// The lead of another project, who annotates there.
 async fn stranger(db: &PgPool) -> Actor {
     let stranger = account(db, "stranger", false).await;
-    world::project(db, "other").await;
-    kenami_store::members::add(&Actor::System, db, "other", "stranger", Role::Lead).await.unwrap();
+    let other = world::project(db, OTHER).await;
+    members::add(&Actor::System, db, OTHER, "stranger", Role::Lead).await.unwrap();
+    world::photos(db, other, &["elsewhere.jpg"]).await;
+    annotate::claim(&stranger, db, OTHER, 1, &[]).await.unwrap();
     stranger
 }
 
