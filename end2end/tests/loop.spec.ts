@@ -56,8 +56,8 @@ test('two annotators join by invitation', async () => {
   for (const [person, name] of [[first, 'first'], [second, 'second']] as const) {
     await open(lead.page, `${project}/members`);
     await lead.page.getByRole('button', { name: 'Make a link' }).click();
-    const link = await lead.page.getByText(/\/join\//).first().innerText();
-    await join_(person.page, link.match(/https?:\/\/\S+/)![0], name);
+    const link = await lead.page.getByLabel('The link').inputValue();
+    await join_(person.page, link, name);
   }
   await look(lead.page, 'members');
 });

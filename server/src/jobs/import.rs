@@ -50,7 +50,7 @@ pub(super) async fn work(context: &Context, job: &ClaimedJob, progress: &Progres
 /// Unpacks the upload if it is an archive, and reads its layout.
 fn read_upload(folder: &Path, layout: Option<Layout>) -> anyhow::Result<(Plan, Vec<SkippedFile>)> {
     let Some(archive) = lone_archive(folder)? else {
-        return Ok((import::plan(folder, layout)?, Vec::new()));
+        return Ok((import::plan(&top_of(folder)?, layout)?, Vec::new()));
     };
     let unpacked = folder.join(".unpacked");
     // Left by a worker that died: begun afresh.
@@ -77,7 +77,7 @@ fn lone_archive(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(is_zip.then(|| file.clone()))
 }
 
-/// Steps into the one folder that an archive often holds around everything, where what is in it decides the layout: a
+/// Steps into the one folder that an upload often holds around everything, where what is in it decides the layout: a
 /// table, or the folders of oxford-pets. Class folders are left to the layout of folders.
 fn top_of(folder: &Path) -> anyhow::Result<PathBuf> {
     let entries: Vec<PathBuf> = fs::read_dir(folder)?
