@@ -65,7 +65,7 @@ pub fn ImportPage() -> impl IntoView {
             Either::Left(view! {
                 <UploadForm project_key=project.key.clone() followed/>
                 <Followed project_key=project.key followed/>
-                <Earlier jobs=earlier/>
+                <Earlier jobs=earlier followed/>
             })
         } else {
             Either::Right(view! { <ErrorView error=ApiError::Forbidden/> })
@@ -108,6 +108,8 @@ fn Followed(
 fn Earlier(
     /// Imports that have ended, newest first.
     jobs: Vec<Job>,
+    /// The import that is followed, which is shown above.
+    followed: RwSignal<Option<Job>>,
 ) -> impl IntoView {
     if jobs.is_empty() {
         return Either::Left(view! { <EmptyState title="No earlier imports"/> });
@@ -115,6 +117,7 @@ fn Earlier(
     let items = jobs
         .into_iter()
         .map(|job| {
+            let id = job.id;
             let summary = match (report_of(&job), &job.error) {
                 (Some(report), _) => summary(&report),
                 (None, Some(error)) => error.clone(),
@@ -133,7 +136,7 @@ fn Earlier(
                 }),
                 None => Either::Right(view! { <div class="card"><div class="import-summary">{head}</div></div> }),
             };
-            view! { <li>{item}</li> }
+            view! { <li hidden=move || followed.with(|job| job.as_ref().is_some_and(|job| job.id == id))>{item}</li> }
         })
         .collect_view();
     Either::Right(view! {

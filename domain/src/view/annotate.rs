@@ -66,7 +66,7 @@ pub struct Submission {
 pub struct MyProgress {
     /// Photos that this annotator finished.
     pub done: i64,
-    /// Photos of the project that this annotator could still get.
+    /// Photos that this annotator holds or could still get.
     pub open: i64,
     /// Slots of the whole project that are answered.
     pub project_done: i64,

@@ -34,6 +34,7 @@ pub(super) async fn of(db: &Db, project_id: i64, annotator_id: Option<i64>) -> R
     let totals = totals(db, project_id).await?;
     let mine = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE c.done_at IS NOT NULL) AS "done!",
+                  count(*) FILTER (WHERE c.done_at IS NULL) AS "held!",
                   count(*) FILTER (WHERE t.taken < t.needed) AS "still_open!"
            FROM claims c JOIN tasks t ON t.photo_id = c.photo_id
            WHERE c.annotator_id = $1 AND c.released_at IS NULL"#,
@@ -43,7 +44,7 @@ pub(super) async fn of(db: &Db, project_id: i64, annotator_id: Option<i64>) -> R
     .await?;
     Ok(MyProgress {
         done: mine.done,
-        open: (totals.open_photos - mine.still_open).max(0),
+        open: (totals.open_photos - mine.still_open).max(0) + mine.held,
         project_done: totals.slots_done,
         project_total: totals.slots,
     })
