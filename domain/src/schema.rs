@@ -18,11 +18,7 @@ impl Texts {
 
     /// The text in `language`, else in English, else in any language, else nothing.
     pub fn get(&self, language: &str) -> Option<&str> {
-        self.0
-            .get(language)
-            .or_else(|| self.0.get("en"))
-            .or_else(|| self.0.values().next())
-            .map(String::as_str)
+        self.0.get(language).or_else(|| self.0.get("en")).or_else(|| self.0.values().next()).map(String::as_str)
     }
 
     /// The text in `language`, else the nearest there is, else `key`.

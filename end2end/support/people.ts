@@ -50,7 +50,7 @@ export async function signIn(page: Page, url: string, name: string): Promise<voi
 
 /** A picture for people to look at; nothing compares it. Fails if the page is wider than the window. */
 export async function look(page: Page, name: string): Promise<void> {
-  const folder = join(__dirname, '..', 'test-results', 'looks', test.info().project.name);
+  const folder = join(__dirname, '..', 'looks', test.info().project.name);
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`) });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -155,7 +155,8 @@ async fn requests_from_other_sites_are_refused(db: PgPool) {
     site.account("ada").await;
     let cookie = site.sign_in("ada", PASSWORD, "/").await.cookie().expect("a cookie");
     let form = "name=ada&password=correct+horse+battery";
-    let cases: [(&str, &[(&str, &str)], bool); 6] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Headers<'_>, bool); 6] = [
         ("another site", &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")], false),
         ("a sibling", &[("sec-fetch-site", "same-site"), ("origin", "http://kenami.test:81")], false),
         ("another origin", &[("origin", "https://evil.example")], false),

@@ -60,8 +60,12 @@ fn photo(shade: u8) -> Vec<u8> {
 
 /// Adds photos with a breed to the project; returns their ids.
 async fn add_photos(site: &Site, count: u8) -> Vec<i64> {
-    let breed =
-        Attribute { key: "breed".to_owned(), names: Default::default(), kind: AttributeKind::Given, values: Vec::new() };
+    let breed = Attribute {
+        key: "breed".to_owned(),
+        names: Default::default(),
+        kind: AttributeKind::Given,
+        values: Vec::new(),
+    };
     schema::ensure_attribute(&Actor::System, &site.db, PROJECT, &breed).await.expect("an attribute");
     let mut batch = Vec::new();
     for shade in 0..count {

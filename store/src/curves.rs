@@ -14,7 +14,8 @@ use crate::{
 /// # Errors
 /// As [`require_of`] for [`Operation::ReadDatasets`].
 pub async fn of_job(actor: &Actor, db: &Db, job_id: i64) -> Result<Vec<CurvePoint>> {
-    let project_id = sqlx::query_scalar!("SELECT project_id FROM jobs WHERE id = $1", job_id).fetch_optional(db).await?;
+    let project_id =
+        sqlx::query_scalar!("SELECT project_id FROM jobs WHERE id = $1", job_id).fetch_optional(db).await?;
     require_of(actor, db, Operation::ReadDatasets, project_id, "job").await?;
     Ok(sqlx::query_as!(
         CurvePoint,

@@ -88,7 +88,7 @@ fn attributes_of(columns: &[Option<(&str, &str)>]) -> Vec<Attribute> {
 /// Shares that sum to 1; rounding in the file (within a hundredth) is evened out.
 fn normalised(mut shares: BTreeMap<String, f64>) -> Option<BTreeMap<String, f64>> {
     let sum: f64 = shares.values().sum();
-    if !((sum - 1.0).abs() <= 0.01) {
+    if !(sum.is_finite() && (sum - 1.0).abs() <= 0.01) {
         return None;
     }
     shares.values_mut().for_each(|share| *share /= sum);

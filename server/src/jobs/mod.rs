@@ -8,8 +8,8 @@ pub mod worker;
 
 pub use progress::Progress;
 pub use train::{RUN_FILES, TrainProgress, stored_dataset};
-pub(crate) use weights::demo_weights;
 pub use weights::check_page_config;
+pub(crate) use weights::demo_weights;
 
 /// How a job's work ended, where it did not fail.
 #[derive(Debug)]

@@ -16,13 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// [`crate::error::Error::NotFound`] for an unknown photo or attribute; rights; the database.
-pub async fn decisions(
-    actor: &Actor,
-    db: &Db,
-    project: &str,
-    photo_id: i64,
-    attribute: &str,
-) -> Result<Vec<Decision>> {
+pub async fn decisions(actor: &Actor, db: &Db, project: &str, photo_id: i64, attribute: &str) -> Result<Vec<Decision>> {
     let access = rights::require(actor, db, Operation::ReadDisagreements, project).await?;
     let catalog = Catalog::load(db, access.project_id).await?;
     let entry = catalog.annotated_by_key(attribute)?;

@@ -56,12 +56,13 @@ pub fn heads(points: &[CurvePoint]) -> Vec<String> {
 /// One line per head and split of `measure`; points without a finite value are left out.
 pub fn lines(points: &[CurvePoint], measure: Measure, name: impl Fn(&str) -> String) -> Vec<Line> {
     let heads = heads(points);
-    let mut found: BTreeMap<(usize, bool, &str), Vec<(f64, f64)>> = BTreeMap::new();
+    // By head, training apart, and split.
+    let mut found = BTreeMap::<_, Vec<_>>::new();
     for point in points.iter().filter(|point| point.value.is_finite()) {
         let Some(head) = head_of(&point.series, measure) else { continue };
         let Some(index) = heads.iter().position(|known| known == head) else { continue };
         let train = point.split == "train";
-        found.entry((index, train, &point.split)).or_default().push((f64::from(point.epoch), point.value));
+        found.entry((index, train, point.split.as_str())).or_default().push((f64::from(point.epoch), point.value));
     }
     found
         .into_iter()

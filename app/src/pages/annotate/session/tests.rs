@@ -239,7 +239,7 @@ fn a_failed_save_is_tried_again_with_the_same_key_and_growing_pauses() {
         assert!(session.outbox().in_trouble());
         assert!(sent(&session.handle(Event::Tick, now + pause - 1.0)).is_empty());
         now += pause;
-        assert_eq!(sent(&session.handle(Event::Tick, now)), [submission.clone()]);
+        assert_eq!(sent(&session.handle(Event::Tick, now)), std::slice::from_ref(&submission));
     }
     session.handle(Event::SaveFailed(submission.idempotency_key, Failure::Unreachable), now);
     assert_eq!(sent(&session.handle(Event::Online, now + 1.0)), [submission], "no pause once the network is back");
@@ -291,7 +291,7 @@ fn a_lost_sign_in_keeps_everything_waiting() {
     let submission = finish(&mut session, 0.0).remove(0);
     session.handle(Event::SaveFailed(submission.idempotency_key, Failure::SignedOut), 1.0);
     assert!(session.outbox().signed_out());
-    assert_eq!(sent(&session.handle(Event::Tick, 2_000.0)), [submission.clone()]);
+    assert_eq!(sent(&session.handle(Event::Tick, 2_000.0)), std::slice::from_ref(&submission));
     session.handle(Event::Saved(submission.idempotency_key, MyProgress::default()), 2_100.0);
     assert!(!session.outbox().signed_out());
 }
