@@ -1,6 +1,6 @@
 // The whole loop on real photos: two annotators who disagree, a decision, a dataset, an export, a trained model.
 import { BrowserContext, expect, Page, test } from '@playwright/test';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 
 import { Kenami } from '../support/kenami';
 import { hydrated, join_, look, newcomer, open } from '../support/people';
@@ -14,6 +14,7 @@ let lead: { context: BrowserContext; page: Page };
 let first: { context: BrowserContext; page: Page };
 let second: { context: BrowserContext; page: Page };
 let project: string;
+let photosFolder: string | undefined;
 
 test.beforeAll(async ({ browser }) => {
   kenami = await Kenami.start({ empty: true });
@@ -24,6 +25,7 @@ test.beforeAll(async ({ browser }) => {
 test.afterAll(async () => {
   await Promise.all([lead, first, second].map((person) => person?.context.close()));
   await kenami?.dispose();
+  if (photosFolder) await rm(photosFolder, { recursive: true });
 });
 
 test('the printed link makes the first administrator, once', async () => {
@@ -42,6 +44,7 @@ test('a project is made and a folder imported, with what is wrong in it named', 
   await page.getByRole('button', { name: 'Make the project' }).click();
   await page.waitForURL('**/p/pets/import');
   const { folder, photos } = await smallSet(BREEDS);
+  photosFolder = folder;
   await page.getByRole('button', { name: 'A folder' }).click();
   await page.getByLabel('Files').setInputFiles(folder);
   await page.getByRole('button', { name: /^Import \d+ files/ }).click();
