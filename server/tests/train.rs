@@ -79,10 +79,13 @@ async fn a_run_leaves_curves_metrics_predictions_and_files(db: PgPool) {
     assert!(!server.context.data_dir.runs().join(run.row.id.to_string()).exists(), "the working folder is gone");
 }
 
+/// Long enough for the worker to be stopped in the middle.
+const EPOCHS: u32 = 3_000;
+
 #[sqlx::test(migrations = "../migrations")]
 async fn a_run_survives_the_end_of_its_worker(db: PgPool) {
     let (server, dataset) = frozen(db).await;
-    let run = start(&server, &dataset, 200).await;
+    let run = start(&server, &dataset, EPOCHS).await;
     let job = run.job.as_ref().unwrap().id;
     let shutdown = CancellationToken::new();
     let working = tokio::spawn(worker::run(server.context.clone(), shutdown.clone()));
@@ -108,7 +111,7 @@ async fn a_run_survives_the_end_of_its_worker(db: PgPool) {
         .filter(|point| point.series == "breed/loss" && point.split == "train")
         .map(|point| point.epoch)
         .collect();
-    assert_eq!((losses.len(), losses.iter().max()), (200, Some(&200)));
+    assert_eq!((losses.len(), losses.iter().max()), (EPOCHS as usize, Some(&(EPOCHS as i32))));
 }
 
 #[sqlx::test(migrations = "../migrations")]
