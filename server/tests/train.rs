@@ -80,7 +80,7 @@ async fn a_run_leaves_curves_metrics_predictions_and_files(db: PgPool) {
 }
 
 /// Long enough for the worker to be stopped in the middle.
-const EPOCHS: u32 = 3_000;
+const EPOCHS: u32 = 800;
 
 #[sqlx::test(migrations = "../migrations")]
 async fn a_run_survives_the_end_of_its_worker(db: PgPool) {
@@ -102,7 +102,8 @@ async fn a_run_survives_the_end_of_its_worker(db: PgPool) {
     let done = fixtures::ended(server.db(), job).await;
     shutdown.cancel();
     working.await.unwrap();
-    assert_eq!((done.state, done.attempts), (JobState::Done, 2), "{done:?}");
+    // An orderly end is no attempt.
+    assert_eq!((done.state, done.attempts), (JobState::Done, 1), "{done:?}");
     let run = runs::get(SYSTEM, server.db(), "pets", run.row.id).await.unwrap();
     // One point an epoch, none twice.
     let losses: Vec<i32> = run

@@ -417,7 +417,7 @@ pub async fn release(actor: &Actor, db: &Db, worker: &str) -> Result<usize> {
     let mut tx = db.begin().await?;
     let released = sqlx::query_scalar!(
         "UPDATE jobs SET state = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1
-         WHERE worker = $1 AND state IN ('queued', 'running') AND state = 'running' RETURNING id",
+         WHERE worker = $1 AND state = 'running' RETURNING id",
         worker,
     )
     .fetch_all(&mut *tx)

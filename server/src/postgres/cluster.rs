@@ -9,6 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -123,18 +127,37 @@ impl Cluster {
             Ok(false) => return,
             Err(error) => return tracing::warn!("cannot tell whether PostgreSQL is still in use: {error}"),
         }
+        let data = self.folder.data();
+        let Some(server) = Postmaster::find(&data) else {
+            // A server that has just been started has not said so in its file yet.
+            return child.iter_mut().for_each(end);
+        };
         let mut reap = || {
             if let Some(child) = &mut child {
                 let _ = child.try_wait();
             }
         };
-        let data = self.folder.data();
-        match Postmaster::find(&data) {
-            Some(server) if !server.stop(&data, &mut reap) => {
-                tracing::error!("PostgreSQL (process {}) does not stop", server.pid);
+        if server.stop(&data, &mut reap) {
+            tracing::info!("PostgreSQL (process {}) stopped", server.pid);
+        } else {
+            tracing::error!("PostgreSQL (process {}) does not stop", server.pid);
+        }
+    }
+}
+
+/// Ends a server of our own that nobody can have connected to: fast shutdown, then without mercy.
+fn end(child: &mut Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
+        if !matches!(child.try_wait(), Ok(None)) || kill(pid, signal).is_err() {
+            return;
+        }
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(5) {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
             }
-            Some(server) => tracing::info!("PostgreSQL (process {}) stopped", server.pid),
-            None => reap(),
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
