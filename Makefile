@@ -11,7 +11,7 @@ export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS := fallback
 
 ARGS ?=
 
-.PHONY: help run build site server test test-rust test-end2end check fmt demo
+.PHONY: help run build site server test test-rust test-end2end check fmt trial
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,3 +40,6 @@ check: ## Format, lints, licences, offline SQL descriptions
 
 fmt: ## Format the Rust code
 	@cargo fmt --all
+
+trial: build ## The loop on a big photo set with its figures: PETS=DIR make trial
+	@scripts/trial

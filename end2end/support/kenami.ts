@@ -59,9 +59,9 @@ export class Kenami {
     return link!;
   }
 
-  /** Waits until the demo project is there. */
+  /** Waits until the demo project, which is loaded behind the first start, is there. */
   async demoLoaded(): Promise<void> {
-    await this.until('the demo project', async () => (await fetch(`${this.url}/readyz`)).ok, 120_000);
+    await this.until('the demo project', async () => this.log.includes('the demo project is loaded'), 120_000);
   }
 
   /** Runs a kenami command on this server's data folder. */

@@ -86,6 +86,7 @@ pub async fn ensure(db: &Db, storage: &Storage) -> anyhow::Result<()> {
     name_project(actor, db).await?;
     // Labels come last: where there are some, everything is there.
     labels::import(actor, db, PROJECT, &rows).await?;
+    tracing::info!("the demo project is loaded: {photos} photos in {PROJECT}");
     Ok(())
 }
 

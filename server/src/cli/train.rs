@@ -28,8 +28,7 @@ pub struct TrainArgs {
     /// The folder to write the run to
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Where computed features are kept for the next run; kept nowhere if not given [with a dataset of the server: its
-    /// data folder]
+    /// Where computed features are kept for the next run [default: cache/ in the data folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// Go on from the checkpoint of an interrupted run in --out
@@ -48,7 +47,7 @@ pub async fn run(args: TrainArgs) -> Result<()> {
     let config = read_config(args.config.as_deref())?;
     let folder = Path::new(&args.dataset);
     let metrics = if folder.join("dataset.json").is_file() {
-        train(&args, config, Dataset::open(folder)?, args.cache.clone()).await?
+        train(&args, config, Dataset::open(folder)?, cache(&args)).await?
     } else if folder.is_dir() {
         return Err(Usage::error(format!("{}: there is no dataset.json in it", folder.display())));
     } else {
@@ -62,6 +61,19 @@ pub async fn run(args: TrainArgs) -> Result<()> {
     };
     print_metrics(&metrics);
     Ok(())
+}
+
+/// Where features are kept: nowhere if the data folder cannot be used, since training needs none.
+fn cache(args: &TrainArgs) -> Option<PathBuf> {
+    let of_data_folder = || -> Result<PathBuf> {
+        let data_dir = args.database.resolve()?.data_dir;
+        data_dir.make_root()?;
+        data_dir.make(&data_dir.cache())?;
+        Ok(data_dir.cache())
+    };
+    args.cache.clone().or_else(|| {
+        of_data_folder().inspect_err(|error| tracing::warn!("features are not kept for the next run: {error:#}")).ok()
+    })
 }
 
 fn read_config(path: Option<&Path>) -> Result<RunConfig> {

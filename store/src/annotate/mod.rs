@@ -37,7 +37,13 @@ async fn ensure_annotator(connection: &mut PgConnection, access: &Access) -> Res
     if let Some(id) = annotator(connection, access).await? {
         return Ok(id);
     }
-    // Two first requests at once: the later one finds the row of the earlier.
+    // Two first requests at once: the later one waits here and finds the row of the earlier.
+    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", access.user_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    if let Some(id) = annotator(connection, access).await? {
+        return Ok(id);
+    }
     sqlx::query!(
         "INSERT INTO annotators (project_id, name, user_id)
          SELECT $1, coalesce(a.name, u.name), u.id
