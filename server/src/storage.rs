@@ -168,12 +168,23 @@ impl Storage {
         Ok(())
     }
 
-    /// Lets `to` be the same bytes as `from`, without sending them again (a hard link in a folder).
+    /// Lets `to` be the same bytes as `from`, without sending them again (a hard link in a folder). What is there already
+    /// stays: derivatives of one original are always the same.
     ///
     /// # Errors
     /// The store fails, or `from` is not there.
     pub async fn copy(&self, hash: &[u8; 32], from: Variant, to: Variant) -> Result<()> {
-        Ok(self.store.copy(&Self::key(hash, from), &Self::key(hash, to)).await?)
+        let (from, to) = (Self::key(hash, from), Self::key(hash, to));
+        // Never over what is there: where both are links to one file, the rename that ends such a copy does nothing and
+        // leaves its temporary link behind.
+        match self.store.copy_if_not_exists(&from, &to).await {
+            Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            // S3 without further settings; copying again costs a request.
+            Err(object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented) => {
+                Ok(self.store.copy(&from, &to).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// All bytes of a variant.

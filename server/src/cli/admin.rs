@@ -75,7 +75,7 @@ pub async fn run(command: AdminCommand) -> Result<()> {
                 Ok(tokens::create_for(&Actor::System, &context.db, &args.user).await?)
             })
             .await?;
-            println!("{secret}");
+            say!("{secret}");
             Ok(())
         }
     }
@@ -102,9 +102,9 @@ async fn add_user(args: UserAddArgs) -> Result<()> {
     .await?;
     match link {
         Some(secret) => {
-            println!("Open {}/join/{secret} to choose a password for {}", address.address(address.listen), args.name);
+            say!("Open {}/join/{secret} to choose a password for {}", address.address(address.listen), args.name);
         }
-        None => println!("{} has a password already", args.name),
+        None => say!("{} has a password already", args.name),
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub async fn run(args: AgreementArgs) -> Result<()> {
         eprintln!("note: {warning}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_report(&report);
     }
@@ -54,10 +54,10 @@ pub(super) fn read_votes(path: &Path) -> Result<VoteTable> {
 }
 
 fn print_report(report: &AgreementReport) {
-    println!("attribute       items  votes  percent   alpha  alpha*  fleiss     ac1");
+    say!("attribute       items  votes  percent   alpha  alpha*  fleiss     ac1");
     for (attribute, found) in &report.attributes {
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
-        println!(
+        say!(
             "{attribute:<15} {:>5} {:>6} {:>8} {:>7} {:>7} {:>7} {:>7}",
             found.items,
             found.votes,
@@ -68,11 +68,11 @@ fn print_report(report: &AgreementReport) {
             figure(found.ac1)
         );
         for pair in &found.cohen {
-            println!("  kappa {} - {}: {} ({} items)", pair.a, pair.b, figure(pair.kappa), pair.items);
+            say!("  kappa {} - {}: {} ({} items)", pair.a, pair.b, figure(pair.kappa), pair.items);
         }
         for (figure, reason) in &found.undefined {
-            println!("  {figure} is undefined: {reason}");
+            say!("  {figure} is undefined: {reason}");
         }
     }
-    println!("alpha*: not_visible and unsure taken as missing");
+    say!("alpha*: not_visible and unsure taken as missing");
 }

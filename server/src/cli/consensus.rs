@@ -72,7 +72,7 @@ pub async fn run(args: ConsensusArgs) -> Result<()> {
         eprintln!("note: {warning}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print_report(&report);
     }
@@ -86,9 +86,9 @@ fn print_report(report: &ConsensusReport) {
             match &consensus.answer {
                 Some(answer) => {
                     let probability = consensus.posterior.get(answer.key()).copied().unwrap_or_default();
-                    println!("{attribute}\t{item}\t{answer}\t{probability:.4}");
+                    say!("{attribute}\t{item}\t{answer}\t{probability:.4}");
                 }
-                None => println!("{attribute}\t{item}\ttie: {}\t", consensus.tied.join(", ")),
+                None => say!("{attribute}\t{item}\ttie: {}\t", consensus.tied.join(", ")),
             }
         }
         for (annotator, consensus) in &found.annotators {

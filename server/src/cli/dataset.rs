@@ -74,21 +74,26 @@ async fn run_name(actor: &Actor, db: &kenami_store::db::Db, project: &str, run: 
 
 fn print_dataset(detail: &DatasetDetail, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(detail)?);
+        say!("{}", serde_json::to_string_pretty(detail)?);
         return Ok(());
     }
     for warning in &detail.summary.warnings {
         eprintln!("note: {warning}");
     }
     let row = &detail.row;
-    println!("{} {} ({}): {} photos", row.name, row.hash, row.policy, row.photos);
+    say!("{} {} ({}): {} photos", row.name, row.hash, row.policy, row.photos);
     let splits =
         Split::ALL.map(|split| format!("{split} {}", detail.summary.splits.get(&split).copied().unwrap_or_default()));
-    println!("{}", splits.join(", "));
+    say!("{}", splits.join(", "));
     for (attribute, counts) in &detail.summary.attributes {
-        println!(
+        say!(
             "{attribute}: {} usable, {} adjudicated, {} tied, {} not visible, {} unsure, {} unlabelled",
-            counts.usable, counts.adjudicated, counts.tied, counts.not_visible, counts.unsure, counts.unlabelled
+            counts.usable,
+            counts.adjudicated,
+            counts.tied,
+            counts.not_visible,
+            counts.unsure,
+            counts.unlabelled
         );
     }
     Ok(())

@@ -78,13 +78,13 @@ pub async fn run(args: ImportArgs) -> Result<()> {
 
 fn print_report(report: &ImportReport, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        say!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
     for warning in &report.warnings {
         eprintln!("note: {warning}");
     }
-    println!(
+    say!(
         "{} photos added ({} of them exact duplicates), {} unchanged, {} skipped",
         report.added,
         report.duplicates,
@@ -92,7 +92,7 @@ fn print_report(report: &ImportReport, json: bool) -> Result<()> {
         report.skipped.len()
     );
     for file in &report.skipped {
-        println!("skipped {}: {}", file.name, file.reason);
+        say!("skipped {}: {}", file.name, file.reason);
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ pub struct LabelsImportArgs {
     pub project: String,
     /// The CSV file
     pub file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
     /// Where the database and the files are
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -66,17 +69,20 @@ async fn import(args: LabelsImportArgs) -> Result<()> {
         Ok(labels::import(&Actor::System, &context.db, &args.project, &read.value).await?)
     })
     .await?;
-    println!(
-        "{} labels imported, {} unchanged, {} rows left out",
-        done.imported,
-        done.unchanged,
-        read.errors.len() + done.problems.len()
-    );
-    for error in &read.errors {
-        println!("{error}");
-    }
-    for (line, reason) in &done.problems {
-        println!("line {line}: {reason}");
+    let mut left_out: Vec<(u64, String)> = read.errors.iter().map(|error| (error.line, error.to_string())).collect();
+    left_out.extend(done.problems.iter().map(|(line, reason)| (*line, format!("line {line}: {reason}"))));
+    left_out.sort();
+    if args.json {
+        let left_out: Vec<_> =
+            left_out.iter().map(|(line, reason)| serde_json::json!({ "line": line, "reason": reason })).collect();
+        let report =
+            serde_json::json!({ "imported": done.imported, "unchanged": done.unchanged, "left_out": left_out });
+        say!("{report:#}");
+    } else {
+        say!("{} labels imported, {} unchanged, {} rows left out", done.imported, done.unchanged, left_out.len());
+        for (_, reason) in &left_out {
+            say!("{reason}");
+        }
     }
     anyhow::ensure!(done.imported + done.unchanged > 0, "no label came in");
     Ok(())

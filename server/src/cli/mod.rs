@@ -1,5 +1,10 @@
 //! The command line. Results go to standard output, progress and logs to standard error; exit 0 done, 1 failed, 2 wrong use.
 
+/// As `println!`, for results.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
+}
+
 pub mod admin;
 pub mod agreement;
 mod bar;
@@ -9,6 +14,7 @@ pub mod dataset;
 pub mod export;
 pub mod import;
 pub mod labels;
+mod output;
 pub mod predict;
 pub mod serve;
 pub mod train;
@@ -89,7 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(run(cli.command));
+    let result = runtime.block_on(run(cli.command)).and_then(|()| output::written());
     // Work that cannot be interrupted (a photo being decoded) must not hold the exit up.
     runtime.shutdown_background();
     match result {
@@ -121,7 +127,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
 fn start_logs(service: bool) {
     use std::io::IsTerminal;
     use tracing_subscriber::EnvFilter;
-    let default = if service { "info,sqlx=warn,tower_sessions=warn" } else { "warn" };
+    // A connection that a stopping PostgreSQL ends under a command that is done anyway is nothing to tell.
+    let default = if service { "info,sqlx=warn,tower_sessions=warn" } else { "warn,sqlx_core::pool=error" };
     let wanted = std::env::var("KENAMI_LOG").ok().filter(|text| !text.trim().is_empty());
     let filter = match wanted.as_deref().map(EnvFilter::try_new) {
         Some(Ok(filter)) => filter,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use kenami_trainer::{Event, Observer};
 
 use super::{Usage, bar::Bar, labels::write};
 use crate::{
@@ -24,6 +25,22 @@ pub struct PredictArgs {
     pub out: PathBuf,
 }
 
+/// Shows progress, and names files that are no photos.
+struct Watch(TrainProgress);
+
+impl Observer for Watch {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Warning(text) => eprintln!("note: {text}"),
+            other => self.0.event(other),
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 /// Runs `kenami predict`.
 ///
 /// # Errors
@@ -40,7 +57,7 @@ pub async fn run(args: PredictArgs) -> Result<()> {
     progress.begin(images.len(), "Predicting");
     let bar = Bar::show(&progress);
     let run = args.run.clone();
-    let observer = TrainProgress { progress, curves: None };
+    let observer = Watch(TrainProgress { progress, curves: None });
     let predictions = tokio::task::spawn_blocking(move || kenami_trainer::predict(&run, &images, &observer)).await;
     bar.finish().await;
     let predictions = predictions??;

@@ -34,6 +34,9 @@ pub struct TrainArgs {
     /// Go on from the checkpoint of an interrupted run in --out
     #[arg(long)]
     pub resume: bool,
+    /// Print one JSON document: what metrics.json holds
+    #[arg(long)]
+    pub json: bool,
     /// Where the database and the files are
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -50,6 +53,9 @@ pub async fn run(args: TrainArgs) -> Result<()> {
         train(&args, config, Dataset::open(folder)?, cache(&args)).await?
     } else if folder.is_dir() {
         return Err(Usage::error(format!("{}: there is no dataset.json in it", folder.display())));
+    } else if args.dataset.starts_with(['.', '/']) || args.dataset.matches('/').count() > 1 {
+        // No dataset is named so: no database is needed to see that.
+        return Err(Usage::error(format!("there is no folder {}", folder.display())));
     } else {
         with_context(&args.database, async |context| {
             let (project, name) = datasets::find(&Actor::System, &context.db, &args.dataset).await?;
@@ -59,7 +65,11 @@ pub async fn run(args: TrainArgs) -> Result<()> {
         })
         .await?
     };
-    print_metrics(&metrics);
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&metrics)?);
+    } else {
+        print_metrics(&metrics);
+    }
     Ok(())
 }
 
@@ -107,11 +117,13 @@ async fn train(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Opt
 fn print_metrics(metrics: &Metrics) {
     for (head, splits) in &metrics.heads {
         for (split, figures) in splits {
-            println!(
+            say!(
                 "{head:<12} {split:<10} accuracy {:.4}  macro-F1 {:.4}  n {}",
-                figures.accuracy, figures.macro_f1, figures.n
+                figures.accuracy,
+                figures.macro_f1,
+                figures.n
             );
         }
     }
-    println!("{:.1} s, {:.1} photos a second", metrics.seconds, metrics.images_per_second);
+    say!("{:.1} s, {:.1} photos a second", metrics.seconds, metrics.images_per_second);
 }
