@@ -16,6 +16,7 @@ mod error;
 pub mod evaluate;
 pub mod features;
 mod files;
+pub mod graph;
 pub mod heads;
 pub mod losses;
 pub mod models;

@@ -3,14 +3,19 @@
 //! They run on one thread each: callers are parallel over images. The instruction set is found at run time
 //! ([`pulp::Arch`]); the plain path is `pulp::Arch::Scalar`.
 
+pub mod conv;
 mod depthwise;
 mod inverted_residual;
+mod map;
 mod padding;
 mod pointwise;
+mod pool;
 mod stem;
 
 pub use depthwise::{Depthwise, depthwise_row};
 pub use inverted_residual::{Grid, InvertedResidual, Scratch};
+pub use map::{Activation, ChannelSums, GradSink, GradSource, Source};
 pub use padding::{Padding, same_padding};
 pub use pointwise::{Pointwise, relu6, relu6_bias};
+pub use pool::{Buffer, BufferPool};
 pub use stem::Stem;
