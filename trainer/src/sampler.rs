@@ -132,17 +132,24 @@ impl<T: Copy + PartialEq> Cycle<T> {
     /// The next `count` values, without repetition as far as there are so many.
     fn take(&mut self, count: usize, rng: &mut ChaCha8Rng) -> Vec<T> {
         let mut taken: Vec<T> = Vec::with_capacity(count);
+        // Values of the last full pass do not count as repetitions: a small class is gone through again.
+        let mut pass = 0;
         while taken.len() < count {
-            if taken.len() % self.values.len() == 0 && !taken.is_empty() {
-                // All values are taken: the rest is a repetition.
-                let rest = self.take(count - taken.len(), rng);
-                taken.extend(rest);
-                break;
+            if taken.len() - pass == self.values.len() {
+                pass = taken.len();
             }
             let value = self.next(rng);
-            if !taken.contains(&value) {
-                taken.push(value);
+            if taken[pass..].contains(&value) {
+                // Another goes first; this one comes later in the pass that has just begun.
+                self.used -= 1;
+                let later = self.values[self.used + 1..].iter().position(|other| !taken[pass..].contains(other));
+                if let Some(later) = later {
+                    let other = self.used + 1 + later;
+                    self.values.swap(self.used, other);
+                }
+                continue;
             }
+            taken.push(value);
         }
         taken
     }
