@@ -4,12 +4,13 @@
 //! one linear head per attribute, and leaves a folder with metrics, weights, predictions and curves. [`predict`] needs
 //! nothing but that folder. The trainer knows no database and no web.
 //!
-//! - [`data`]: datasets, decoding, targets and masks.
+//! - [`data`]: datasets, decoding, targets and masks, the loader; [`augment`]: what happens to training photos.
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
 //! - [`evaluate`]: a head's figures on a split.
 
+pub mod augment;
 mod checkpoint;
 pub mod data;
 mod error;
