@@ -27,9 +27,7 @@ fn photo(width: u32, height: u32) -> RgbImage {
 /// The same formula as in augment.py.
 fn smooth(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        image::Rgb([0, 1, 2].map(|c| {
-            (if x < 2 * width / 3 { (2 * x + y) % 160 + 30 * c } else { 250 - 40 * c }) as u8
-        }))
+        image::Rgb([0, 1, 2].map(|c| (if x < 2 * width / 3 { (2 * x + y) % 160 + 30 * c } else { 250 - 40 * c }) as u8))
     })
 }
 
@@ -78,7 +76,11 @@ fn resized_crops_are_torchvisions_to_one_step() {
         let crop = Rectangle { left, top, width, height };
         let ours = resized_crop(&smooth(61, 47), crop, size, &mut Resizer::new());
         let (differing, largest) = difference(&ours, &case["pixels"]);
-        assert!(largest <= 1 && differing * 20 <= ours.len(), "{crop:?} {size}: {differing} of {}, {largest}", ours.len());
+        assert!(
+            largest <= 1 && differing * 20 <= ours.len(),
+            "{crop:?} {size}: {differing} of {}, {largest}",
+            ours.len()
+        );
     }
 }
 
@@ -94,7 +96,10 @@ fn magnitudes_are_torchvisions() {
         for (bin, theirs) in case["values"].as_array().unwrap().iter().enumerate() {
             let ours = space.magnitude(operation, bins, bin, 320, 200);
             let theirs = theirs.as_f64().unwrap();
-            assert!((ours.value - theirs).abs() <= 1e-6 * theirs.abs().max(0.1), "{operation:?} {bin} {ours:?} {theirs}");
+            assert!(
+                (ours.value - theirs).abs() <= 1e-6 * theirs.abs().max(0.1),
+                "{operation:?} {bin} {ours:?} {theirs}"
+            );
             assert_eq!(ours.has_direction, case["signed"].as_bool().unwrap(), "{operation:?}");
         }
     }
@@ -200,7 +205,10 @@ fn randaugment_and_trivialaugment_draw_evenly() {
             let bins: Vec<f64> = (0..31).map(|bin| space.magnitude(wanted, 31, bin, 224, 224).value).collect();
             assert!(magnitudes.iter().all(|magnitude| bins.contains(&magnitude.abs())), "{wanted:?}");
             if policy == Policy::TrivialAugment {
-                assert!(bins.iter().all(|bin| magnitudes.iter().any(|magnitude| magnitude.abs() == *bin)), "{wanted:?}");
+                assert!(
+                    bins.iter().all(|bin| magnitudes.iter().any(|magnitude| magnitude.abs() == *bin)),
+                    "{wanted:?}"
+                );
             } else {
                 assert!(magnitudes.iter().all(|magnitude| magnitude.abs() == bins[9]), "{wanted:?}");
             }
@@ -213,8 +221,12 @@ fn a_photo_depends_on_seed_epoch_and_index_alone() {
     let photo = photo(90, 70);
     let mut resizer = Resizer::new();
     for policy in AugmentPolicy::ALL {
-        let config =
-            AugmentConfig { policy: *policy, jitter: [0.4, 0.4, 0.4, 0.1], erasing: Some(0.5), ..AugmentConfig::default() };
+        let config = AugmentConfig {
+            policy: *policy,
+            jitter: [0.4, 0.4, 0.4, 0.1],
+            erasing: Some(0.5),
+            ..AugmentConfig::default()
+        };
         let augment = Augment::new(&config, 3, 32);
         let first = augment.photo(&photo, 1, 8, &mut resizer);
         augment.photo(&photo, 2, 9, &mut resizer);

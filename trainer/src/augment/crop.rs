@@ -95,7 +95,9 @@ mod tests {
             aspects.push(f64::from(crop.width) / f64::from(crop.height));
             corners.push((crop.left, crop.top));
         }
-        let range = |values: &[f64]| values.iter().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+        let range = |values: &[f64]| {
+            values.iter().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(*value), high.max(*value)))
+        };
         let ((low, high), (narrow, broad)) = (range(&areas), range(&aspects));
         assert!((0.34..0.37).contains(&low) && (0.95..1.01).contains(&high), "{low} {high}");
         assert!((0.74..0.76).contains(&narrow) && (1.32..1.35).contains(&broad), "{narrow} {broad}");

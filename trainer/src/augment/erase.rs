@@ -57,7 +57,8 @@ mod tests {
             let ratio = f64::from(rectangle.height) / f64::from(rectangle.width);
             assert!((0.018..0.335).contains(&area) && (0.28..3.5).contains(&ratio), "{rectangle:?}");
         }
-        let mean = erased.iter().map(|r| f64::from(r.width * r.height) / (224.0 * 224.0)).sum::<f64>() / erased.len() as f64;
+        let mean =
+            erased.iter().map(|r| f64::from(r.width * r.height) / (224.0 * 224.0)).sum::<f64>() / erased.len() as f64;
         assert!((0.15..0.185).contains(&mean), "{mean}");
         assert!(draw_erasing(&mut Draws::new(1, Purpose::Photo, 0, 0), 224, 0.0).is_none());
     }

@@ -154,7 +154,8 @@ mod tests {
     fn as_many_steps_are_drawn_as_the_probabilities_say() {
         let expected = PAIRS.iter().flatten().map(|half| half.probability).sum::<f64>() / PAIRS.len() as f64;
         let photos = 20_000;
-        let steps: usize = (0..photos).map(|index| draw(&mut Draws::new(5, Purpose::Photo, 0, index), 9, 9).len()).sum();
+        let steps: usize =
+            (0..photos).map(|index| draw(&mut Draws::new(5, Purpose::Photo, 0, index), 9, 9).len()).sum();
         let mean = steps as f64 / photos as f64;
         assert!((mean - expected).abs() < 0.03, "{mean} {expected}");
     }

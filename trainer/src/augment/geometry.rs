@@ -30,8 +30,7 @@ pub fn translate(photo: &RgbImage, x: i64, y: i64, fill: [u8; 3]) -> RgbImage {
         if (0..i64::from(height)).contains(&from) {
             let source = from as usize * stride + source_x * 3;
             let start = row as usize * stride + target_x * 3;
-            target.as_mut()[start..start + columns * 3]
-                .copy_from_slice(&photo.as_raw()[source..source + columns * 3]);
+            target.as_mut()[start..start + columns * 3].copy_from_slice(&photo.as_raw()[source..source + columns * 3]);
         }
     }
     target

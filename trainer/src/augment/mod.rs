@@ -135,4 +135,3 @@ fn evaluation_crop(width: u32, height: u32) -> Rectangle {
     let side = (f64::from(width.min(height)) * 224.0 / 256.0).round().max(1.0) as u32;
     Rectangle { left: (width - side) / 2, top: (height - side) / 2, width: side, height: side }
 }
-

@@ -150,8 +150,7 @@ impl Space {
 /// torch's `linspace(start, end, steps)[index]`, in single precision and from the nearer end as there.
 fn linspace(start: f32, end: f32, steps: usize, index: usize) -> f64 {
     let step = (end - start) / (steps - 1) as f32;
-    let value =
-        if index < steps / 2 { start + step * index as f32 } else { end - step * (steps - 1 - index) as f32 };
+    let value = if index < steps / 2 { start + step * index as f32 } else { end - step * (steps - 1 - index) as f32 };
     f64::from(value)
 }
 

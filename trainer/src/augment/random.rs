@@ -10,6 +10,8 @@ pub enum Purpose {
     Photo = 1,
     /// A batch's Mixup or CutMix.
     Mix = 2,
+    /// Which photos a contact sheet shows.
+    Sheet = 3,
 }
 
 /// The random numbers of one photo in one epoch (or of one batch in one epoch): ChaCha8 whose key is (seed, purpose, epoch,
