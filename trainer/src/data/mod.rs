@@ -1,5 +1,6 @@
 //! Datasets, photos and targets.
 
+pub mod bench;
 mod decode;
 mod heads;
 mod loader;
