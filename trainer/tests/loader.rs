@@ -164,8 +164,8 @@ fn a_contact_sheet_shows_photos_names_and_targets() {
     let manifest: Manifest = serde_json::from_value(serde_json::json!({
         "name": "n", "hash": "", "policy": "majority",
         "schema": {"attributes": [{
-            "key": "breed", "kind": "given", "name": {"en": "breed"}, "names": {},
-            "values": [{"key": "pug", "name": {"en": "pug"}, "names": {}}, {"key": "boxer", "name": {"en": "boxer"}, "names": {}}],
+            "key": "breed", "kind": "given",
+            "values": [{"key": "pug"}, {"key": "boxer"}],
         }]},
     }))
     .unwrap();
