@@ -25,8 +25,6 @@ use super::{
 const BLOCK: usize = 160 << 10;
 /// Fewest tiles of a block: fewer would read the weights too often.
 const FEWEST: usize = 16;
-/// Values of transformed weights that stay in the third-level cache; more are transformed panel by panel.
-const SHARED_WEIGHTS: usize = 3 << 20;
 /// Values of the tiles that are in the third-level cache at a time.
 const SUPERBLOCK: usize = 2 << 20;
 /// Windows that are transformed at a time.
