@@ -26,6 +26,8 @@ pub mod optim;
 mod predict;
 mod run;
 pub mod schedule;
+pub mod statistics;
+pub mod tensorboard;
 mod train;
 
 pub use data::Dataset;
