@@ -256,7 +256,8 @@ mod tests {
         let mut writer = Writer::resume(&dir.path().join("new"), 3).unwrap();
         let row = CurveRow { epoch: 4, split: "train".into(), series: "a/b".into(), value: 7.0 };
         writer.rows(&[row]).unwrap();
-        let values: Vec<_> = read(&path).unwrap().into_iter().map(|point| (point.tag, point.step, point.value)).collect();
+        let values: Vec<_> =
+            read(&path).unwrap().into_iter().map(|point| (point.tag, point.step, point.value)).collect();
         let expected = [("a/b", 1, 1.0), ("a/b", 2, 2.0), ("a/b", 3, 3.0), ("a/b/train", 4, 7.0)];
         assert_eq!(values, expected.map(|(tag, step, value)| (tag.to_owned(), step, value)));
         Writer::create(&dir.path().join("new")).unwrap();
