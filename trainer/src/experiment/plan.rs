@@ -157,13 +157,13 @@ fn no_seed(table: &DeTable<'_>) -> Result<(), Fault> {
 fn merge<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
     for (key, value) in over {
         if let DeValue::Table(table) = value.get_ref()
-            && let Some(DeValue::Table(below)) = base.get_mut(key.get_ref()).map(Spanned::get_mut)
+            && let Some(DeValue::Table(below)) = base.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut)
         {
             merge(below, table.clone());
             continue;
         }
         // The key's place in the text is the variant's from now on.
-        base.remove(key.get_ref());
+        base.remove(key.get_ref().as_ref());
         base.insert(key, value);
     }
 }

@@ -116,8 +116,14 @@ impl Builder<'_> {
             }
             Op::MaxPool { kernel, stride, pad } => {
                 let x = input(0);
-                let spec =
-                    ConvSpec { inputs: 1, outputs: 1, kernel: *kernel, stride: *stride, pad: Pad::Sides(*pad), groups: 1 };
+                let spec = ConvSpec {
+                    inputs: 1,
+                    outputs: 1,
+                    kernel: *kernel,
+                    stride: *stride,
+                    pad: Pad::Sides(*pad),
+                    groups: 1,
+                };
                 let (rows, columns) = self.output_size(&spec, &x)?;
                 let attributes = window(&spec, &x);
                 let name = self.push("MaxPool", &[&x.name], attributes);
@@ -192,8 +198,9 @@ impl Builder<'_> {
             };
             let per_output = shape[1..].iter().product::<usize>();
             let kernels = self.values_of(*weight).chunks_exact(per_output).enumerate();
-            let weights: Vec<f32> =
-                kernels.flat_map(|(c, kernel)| kernel.iter().map(move |w| (f64::from(*w) * factor(c)) as f32)).collect();
+            let weights: Vec<f32> = kernels
+                .flat_map(|(c, kernel)| kernel.iter().map(move |w| (f64::from(*w) * factor(c)) as f32))
+                .collect();
             let own = |c: usize| bias.map_or(0.0, |bias| f64::from(self.values_of(bias)[c]));
             let shifted = |c: usize| {
                 (own(c) - f64::from(self.values_of(*mean)[c])) * factor(c) + f64::from(self.values_of(*shift)[c])

@@ -33,7 +33,8 @@ impl Array {
     /// The value at an index; axes of length 1 and missing leading axes are stretched.
     fn at(&self, index: &[usize]) -> f64 {
         let own = &index[index.len() - self.shape.len()..];
-        let place = self.shape.iter().zip(own).fold(0, |place, (size, i)| place * size + if *size == 1 { 0 } else { *i });
+        let place =
+            self.shape.iter().zip(own).fold(0, |place, (size, i)| place * size + if *size == 1 { 0 } else { *i });
         self.values[place]
     }
 
@@ -98,9 +99,9 @@ fn convolution(node: &NodeProto, x: &Array, weight: &Array, bias: Option<&Array>
     Array::of(&[x.shape[0], outputs, rows, columns], |index| {
         let &[n, c, row, column] = index else { unreachable!() };
         let first = c / (outputs / groups) * inputs;
-        let products = window(node, x, row, column).into_iter().flat_map(|[i, j, y, z]| {
-            (0..inputs).map(move |k| x.at(&[n, first + k, y, z]) * weight.at(&[c, k, i, j]))
-        });
+        let products = window(node, x, row, column)
+            .into_iter()
+            .flat_map(|[i, j, y, z]| (0..inputs).map(move |k| x.at(&[n, first + k, y, z]) * weight.at(&[c, k, i, j])));
         products.sum::<f64>() + bias.map_or(0.0, |bias| bias.values[c])
     })
 }
