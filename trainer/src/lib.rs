@@ -8,12 +8,15 @@
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
-//! - [`evaluate`]: a head's figures on a split.
+//! - [`evaluate`]: a head's figures on a split; [`calibrate`]: temperature scaling; [`explain`]: Grad-CAM; [`report`]: what a
+//!   run leaves to read.
 
+pub mod calibrate;
 mod checkpoint;
 pub mod data;
 mod error;
 pub mod evaluate;
+pub mod explain;
 pub mod features;
 mod files;
 pub mod graph;
@@ -24,6 +27,7 @@ mod observer;
 pub mod ops;
 pub mod optim;
 mod predict;
+pub mod report;
 mod run;
 pub mod schedule;
 mod train;

@@ -127,6 +127,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         trained: trainer.heads(),
         features: &features,
         weights: &weights,
+        trunk: trunk.as_ref(),
         curves: &state.rows,
     };
     let mut metrics = outcome.write(&out_dir)?;
