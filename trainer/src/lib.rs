@@ -9,8 +9,10 @@
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
 //! - [`evaluate`]: a head's figures on a split; [`calibrate`]: temperature scaling; [`explain`]: Grad-CAM; [`report`]: what a
-//!   run leaves to read.
+//!   run leaves to read; [`folds`]: out-of-sample predictions.
+//! - [`pseudo`], [`auxiliary`]: photos without labels and from other sets.
 
+pub mod auxiliary;
 pub mod calibrate;
 mod checkpoint;
 pub mod data;
@@ -19,6 +21,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod features;
 mod files;
+pub mod folds;
 pub mod graph;
 pub mod heads;
 pub mod losses;
@@ -27,6 +30,7 @@ mod observer;
 pub mod ops;
 pub mod optim;
 mod predict;
+pub mod pseudo;
 pub mod report;
 mod run;
 pub mod schedule;

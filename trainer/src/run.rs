@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Result},
     features::Features,
     files::write_atomically,
+    folds,
     heads::LinearHead,
     models::{TRUNK_PREFIX, Trunk, Weights, Workspace},
     report::{self, ReportInput, ScoredHead},
@@ -37,7 +38,7 @@ const CURVES: &str = "curves.csv";
 /// Removes an earlier run's results, so that what lies in the folder is of this run; the checkpoint stays for `resume`.
 pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
     let mut stale =
-        vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
+        vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES, folds::FILE].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
     if !resume {
         stale.push(checkpoint::path(out_dir));
     }

@@ -13,6 +13,7 @@ use crate::{
     data::{Dataset, head_data},
     error::{Error, Result},
     features::{self, Features},
+    folds,
     heads::HeadTrainer,
     models::{self, WeightsInput},
     observer::{Event, Observer},
@@ -131,6 +132,10 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         curves: &state.rows,
     };
     let mut metrics = outcome.write(&out_dir)?;
+    if config.evaluate.folds > 1 {
+        let predictions = folds::heads_only(&dataset, &config, &features, &recorder)?;
+        metrics.out_of_sample = folds::write(&out_dir, &dataset, &heads, &predictions)?;
+    }
     metrics.images_per_second = images_per_second;
     metrics.photos = dataset.items.len();
     (metrics.features_computed, metrics.features_cached) = (*computed, *cached);
