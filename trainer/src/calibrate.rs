@@ -49,7 +49,9 @@ fn log_probability(loss: LossName, logits: &[f32], answer: usize, temperature: f
         highest + values.iter().map(|x| (x - highest).exp()).sum::<f64>().ln()
     };
     match loss {
-        LossName::CrossEntropy | LossName::Kl => f64::from(logits[answer]) / temperature - log_sum(&mut scaled.into_iter()),
+        LossName::CrossEntropy | LossName::Kl => {
+            f64::from(logits[answer]) / temperature - log_sum(&mut scaled.into_iter())
+        }
         LossName::Bce => {
             let log_sigmoid = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
             log_sigmoid(f64::from(logits[answer]) / temperature) - log_sum(&mut scaled.map(log_sigmoid))

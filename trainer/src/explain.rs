@@ -6,7 +6,7 @@
 use candle_core::{DType, Tensor, Var};
 use image::{Rgb, RgbImage};
 
-use crate::error::Result;
+use crate::{error::Result, heads::LinearHead};
 
 /// How channels are weighed. `g` is the gradient of the logit, `A` the map, sums and means are over positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,14 @@ pub fn cam(map: &Tensor, logit: impl Fn(&Tensor) -> Result<Tensor>, method: Meth
         cam
     };
     Ok(map.iter().zip(&gradient).map(one).collect())
+}
+
+/// The logit `[photos]` of one value of a linear head on the pooled map, for [`cam`].
+///
+/// # Errors
+/// The shapes disagree.
+pub fn pooled_logit(head: &LinearHead, class: usize, map: &Tensor) -> Result<Tensor> {
+    Ok(head.forward(&map.mean((1, 2))?)?.narrow(1, class, 1)?.squeeze(1)?)
 }
 
 fn mean_gradient(gradient: &[Vec<f32>], channels: usize) -> Vec<f32> {

@@ -207,7 +207,8 @@ pub fn write(
     heads: &[HeadData],
     predictions: &[Option<Distributions>],
 ) -> Result<BTreeMap<String, SplitMetrics>> {
-    let rows = || dataset.items.iter().zip(predictions).enumerate().filter_map(|(i, (item, p))| Some((i, item, p.as_ref()?)));
+    let rows =
+        || dataset.items.iter().zip(predictions).enumerate().filter_map(|(i, (item, p))| Some((i, item, p.as_ref()?)));
     write_atomically(&out_dir.join(FILE), |file| {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["item", "attribute", "answer", "probability"])?;

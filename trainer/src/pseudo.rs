@@ -99,9 +99,9 @@ pub fn extended(dataset: &Dataset, mut labelled: Labelled, photos: &[PathBuf]) -
     let known = by_hash(dataset)?;
     let mut items = Vec::with_capacity(labelled.items.len());
     for mut item in labelled.items {
-        let path = paths.get(&item.image).ok_or_else(|| {
-            Error::Dataset(format!("{}: there is a prediction for it, but no photo", item.image))
-        })?;
+        let path = paths
+            .get(&item.image)
+            .ok_or_else(|| Error::Dataset(format!("{}: there is a prediction for it, but no photo", item.image)))?;
         item.image_hash = blake3::hash(&fs::read(path).map_err(Error::io(path))?).to_hex().to_string();
         if known.contains_key(&item.image_hash) {
             labelled.known += 1;

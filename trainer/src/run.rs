@@ -37,8 +37,10 @@ const CURVES: &str = "curves.csv";
 
 /// Removes an earlier run's results, so that what lies in the folder is of this run; the checkpoint stays for `resume`.
 pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
-    let mut stale =
-        vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES, folds::FILE].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
+    let mut stale = vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES, folds::FILE]
+        .into_iter()
+        .map(|f| out_dir.join(f))
+        .collect::<Vec<_>>();
     if !resume {
         stale.push(checkpoint::path(out_dir));
     }
@@ -125,7 +127,8 @@ impl Outcome<'_> {
         csv.write_record(["image", "split", "attribute", "answer", "probability", "rank"])?;
         for (i, item) in self.dataset.items.iter().enumerate() {
             for head in scored {
-                for (rank, (label, probability)) in ranked(&head.labels, &head.probabilities(i)).into_iter().enumerate() {
+                for (rank, (label, probability)) in ranked(&head.labels, &head.probabilities(i)).into_iter().enumerate()
+                {
                     csv.write_record([
                         file_name(&item.image),
                         item.split.as_str(),

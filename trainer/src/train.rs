@@ -94,6 +94,10 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
             format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
         recorder.event(Event::Warning(text));
     }
+    if config.evaluate.explain > 0 {
+        let text = "evaluate.explain is ignored: train = \"heads\" keeps pooled features, no maps".to_owned();
+        recorder.event(Event::Warning(text));
+    }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
     run::clear(&out_dir, resume)?;
 

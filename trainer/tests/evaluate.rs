@@ -54,7 +54,9 @@ fn figures_are_those_of_scikit_learn() {
     };
     let photos = |rows: &[Vec<f64>], check: &dyn Fn(&[Judged<'_>])| {
         let photos = answers.iter().zip(rows);
-        check(&photos.map(|(answer, row)| Judged { image: "", answer: *answer, probabilities: row }).collect::<Vec<_>>());
+        check(
+            &photos.map(|(answer, row)| Judged { image: "", answer: *answer, probabilities: row }).collect::<Vec<_>>(),
+        );
     };
     photos(&judged(1.0), &|photos| {
         let labels: Vec<String> = (0..CLASSES).map(|k| k.to_string()).collect();

@@ -38,7 +38,8 @@ fn logit(map: &Tensor, attention: bool) -> Result<Tensor> {
 
 #[test]
 fn maps_are_those_of_pytorch_grad_cam() {
-    let expected: BTreeMap<String, Vec<Vec<f32>>> = serde_json::from_str(include_str!("fixtures/explain.json")).unwrap();
+    let expected: BTreeMap<String, Vec<Vec<f32>>> =
+        serde_json::from_str(include_str!("fixtures/explain.json")).unwrap();
     let map = (formula("explain/map", &[2, CELLS.0, CELLS.1, CHANNELS]) + 0.2).unwrap().relu().unwrap();
     let mut largest = 0f32;
     for (head, attention) in [("pooled", false), ("attention", true)] {

@@ -77,7 +77,8 @@ fn tables_and_pictures_say_what_the_figures_say() {
     }
 
     let confused = table(&out.join("confused.csv"));
-    let mistakes: f64 = confused.iter().filter(|row| row["split"] == "validation").map(|row| number(row, "count")).sum();
+    let mistakes: f64 =
+        confused.iter().filter(|row| row["split"] == "validation").map(|row| number(row, "count")).sum();
     let missed = |head: &str| {
         let figures = &metrics.heads[head]["validation"];
         figures.n as f64 * (1.0 - figures.accuracy)

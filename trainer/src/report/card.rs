@@ -1,11 +1,6 @@
 //! The model card (M. Mitchell et al., Model Cards for Model Reporting, FAT* 2019) as `README.md`.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io,
-    path::Path,
-};
+use std::{fmt::Write as _, fs, io, path::Path};
 
 use kenami_domain::{
     dataset::Split,
@@ -121,14 +116,16 @@ fn rows(metrics: &Metrics) -> impl Iterator<Item = (&String, Split, &SplitMetric
 
 fn figures(card: &mut String, metrics: &Metrics) {
     line(card, "## Figures\n");
-    line(card, "Accuracies in percent with their standard error; choices belong on validation, test is looked at once.\n");
+    line(
+        card,
+        "Accuracies in percent with their standard error; choices belong on validation, test is looked at once.\n",
+    );
     line(card, "| head | split | photos | accuracy | mean per class | top 5 | macro F1 | NLL |");
     line(card, "|---|---|---:|---:|---:|---:|---:|---:|");
     for (attribute, split, m) in rows(metrics) {
         let error = (m.accuracy * (1.0 - m.accuracy) / m.n as f64).sqrt();
         // Five of at most five values hold the answer whatever the model does.
-        let top5 =
-            if m.confusion.labels.len() > 5 { format!("{:.2}", 100.0 * m.top5_accuracy) } else { String::new() };
+        let top5 = if m.confusion.labels.len() > 5 { format!("{:.2}", 100.0 * m.top5_accuracy) } else { String::new() };
         line(
             card,
             &format!(
@@ -194,15 +191,16 @@ fn mistakes(card: &mut String, metrics: &Metrics) {
 
 fn uses(card: &mut String, input: &ReportInput<'_>) {
     line(card, "## Intended use and limits\n");
-    line(card, "- For photos like those of the dataset: one subject a photo, the largest counts. Others were not looked at.");
+    line(
+        card,
+        "- For photos like those of the dataset: one subject a photo, the largest counts. Others were not looked at.",
+    );
     line(card, "- It knows the values listed above and answers with one of them, whatever the photo shows.");
     line(card, "- It says what the labels say: where people disagree or guidelines leave room, so does it.");
     line(card, "- A value with few photos has figures of little weight: see the support in `per_class.csv`.");
     line(card, "\n## Licence\n");
     let source = match weights_kind(&input.config.model.weights) {
-        WeightsKind::None => {
-            "The network was not pretrained; the licence of the photos and labels decides.".to_owned()
-        }
+        WeightsKind::None => "The network was not pretrained; the licence of the photos and labels decides.".to_owned(),
         WeightsKind::Demo => "Pretrained weights: those that come with Kenami, licence Apache-2.0.".to_owned(),
         WeightsKind::Run(_) | WeightsKind::Hub(_) | WeightsKind::Path(_) => format!(
             "The licence of the pretrained weights (`{}`) is not known here: ask their source before passing the model on.",

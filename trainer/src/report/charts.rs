@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn numbers_fit_beside_a_panel() {
-        for (value, text) in [(0.12345, "0.1235"), (1.0, "1.0000"), (4e-8, "4.0e-8"), (-123456.0, "-1.2e5"), (0.0, "0.0000")]
+        for (value, text) in
+            [(0.12345, "0.1235"), (1.0, "1.0000"), (4e-8, "4.0e-8"), (-123456.0, "-1.2e5"), (0.0, "0.0000")]
         {
             assert_eq!(number(value), text);
         }

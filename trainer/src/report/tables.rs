@@ -29,8 +29,7 @@ pub(super) fn write_all(out_dir: &Path, input: &ReportInput<'_>, metrics: &Metri
     write_csv(&losses_file, &header, losses(input))?;
     let header = ["given", "value", "attribute", "split", "n", "accuracy"];
     write_csv(&by_given_file, &header, accuracy_by_given(input))?;
-    let header =
-        ["given", "attribute", "split", "both_right", "attribute_wrong", "given_wrong", "both_wrong", "phi"];
+    let header = ["given", "attribute", "split", "both_right", "attribute_wrong", "given_wrong", "both_wrong", "phi"];
     write_csv(&coincidence_file, &header, metrics.coincidences.iter().map(coincidence_row))?;
     for (head, stem) in input.heads.iter().zip(stems(input.heads)) {
         if let Some((split, figures)) = headline(metrics, &head.attribute) {
