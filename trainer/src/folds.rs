@@ -182,6 +182,7 @@ pub fn heads_only(
         for epoch in 1..=config.epochs {
             trainer.epoch(epoch, observer)?;
         }
+        trainer.finish()?;
         let rows = fold.held_out.iter();
         let values: Vec<f32> =
             rows.flat_map(|row| &features.values[row * features.width..(row + 1) * features.width]).copied().collect();
