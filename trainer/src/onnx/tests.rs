@@ -13,7 +13,7 @@ use crate::{
     ops::Activation,
 };
 
-/// Logits of the same network by PyTorch: tests/fixtures/onnx.py, which also runs the models in onnxruntime.
+/// Logits of the same network by PyTorch: tests/fixtures/onnx_logits.py, which also runs the models in onnxruntime.
 const FIXTURE: &str = include_str!("../../tests/fixtures/onnx.json");
 const SIZE: usize = 11;
 const BATCH: usize = 2;
@@ -121,7 +121,7 @@ fn every_operation_says_what_pytorch_says() {
         [("attention", true, &[("breed", 3), ("ear", 2)][..]), ("plain", false, &[("coat", 4)][..])]
     {
         let bytes = with_model(attention, heads, |model| {
-            // tests/fixtures/onnx.py DIR runs them in onnxruntime.
+            // tests/fixtures/onnx_logits.py DIR runs them in onnxruntime.
             if let Some(dir) = std::env::var_os("ONNX_OUT") {
                 export(model, &Path::new(&dir).join(format!("{name}.onnx"))).unwrap();
             }
