@@ -1,5 +1,7 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod dense;
+mod dense_pass;
 mod ends;
 mod panel;
 mod scratch;
@@ -7,6 +9,7 @@ mod weights;
 mod winograd;
 mod winograd_tiles;
 
+pub use dense::Dense;
 pub use winograd::Winograd;
 
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};

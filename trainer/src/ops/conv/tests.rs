@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::{
     super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, lanes::paths},
-    ConvKernel, Epilogue, Geometry, Winograd,
+    ConvKernel, Dense, Epilogue, Geometry, Winograd,
 };
 use crate::graph::{ConvSpec, Pad};
 
@@ -232,5 +232,45 @@ fn winograd_does_not_depend_on_threads() {
     for [images, rows, columns, inputs, outputs] in [MAPS[4], MAPS[6]] {
         let g = Geometry::new(spec(inputs, outputs, 3, 1, 1, 1), images, rows, columns);
         assert_deterministic(&Winograd::new(g), g);
+    }
+}
+
+/// Kernel, stride and padding of direct convolutions; no padding value stands for "same".
+const WINDOWS: [(usize, usize, Option<usize>); 10] = [
+    (3, 2, Some(1)),
+    (7, 2, Some(3)),
+    (2, 2, Some(0)),
+    (4, 4, Some(0)),
+    (3, 1, Some(1)),
+    (3, 2, None),
+    (5, 3, None),
+    (1, 2, Some(0)),
+    (3, 2, Some(0)),
+    (1, 1, Some(0)),
+];
+
+#[test]
+fn dense_agrees_with_the_definition() {
+    for (kernel, stride, pad) in WINDOWS {
+        for [images, rows, columns, inputs, outputs] in MAPS {
+            if rows.min(columns) + 2 * pad.unwrap_or(kernel) < kernel {
+                continue;
+            }
+            let pad = pad.map_or(Pad::Same, Pad::Sides);
+            let g =
+                Geometry::new(ConvSpec { pad, ..spec(inputs, outputs, kernel, stride, 0, 1) }, images, rows, columns);
+            for arch in paths() {
+                let errors = Inputs::new(g).errors(&Dense::with_arch(g, arch));
+                assert!(errors.iter().all(|e| *e < 1e-6), "{g:?} {arch:?}: {errors:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn dense_does_not_depend_on_threads() {
+    for (kernel, stride) in [(3, 2), (7, 2)] {
+        let g = Geometry::new(spec(5, 70, kernel, stride, kernel / 2, 1), 3, 17, 22);
+        assert_deterministic(&Dense::new(g), g);
     }
 }

@@ -17,7 +17,7 @@ use super::{
     ends::{Band, Finish, MapReader, part_sums},
     panel::{Gather, Outer, Panels, vector_lanes},
     scratch::{Scratch, Shared},
-    weights::{Windows, scatter},
+    weights::{Strides, Windows, scatter},
     winograd_tiles::{ForwardTiles, Into, Layout, OutputTiles, WeightGradientTiles, WeightTiles},
 };
 
@@ -206,7 +206,7 @@ impl Winograd {
     ) {
         for from in ks.clone().step_by(WINDOWS) {
             let part = from..(from + WINDOWS).min(ks.end);
-            windows.copy(panels, panel, part.clone(), tmp);
+            windows.copy((panels, panel), part.clone(), tmp, Strides::by_window(9, panels.width));
             let tiles = WeightTiles {
                 m: self.m,
                 windows: tmp.as_ptr(),
@@ -429,7 +429,14 @@ impl Winograd {
             // SAFETY: every task has its own windows.
             unsafe {
                 back.run(self.arch);
-                scatter(&windows, (right, pair % right.count), ks, &self.geometry.spec, dw);
+                scatter(
+                    &windows,
+                    Strides::by_window(9, right.width),
+                    (right, pair % right.count),
+                    ks,
+                    &self.geometry.spec,
+                    dw,
+                );
             }
         });
     }
