@@ -139,14 +139,14 @@ impl<T: Copy + PartialEq> Cycle<T> {
                 pass = taken.len();
             }
             let value = self.next(rng);
-            if taken[pass..].contains(&value) {
-                // Another goes first; this one comes later in the pass that has just begun.
+            // A value that has come already keeps its turn in the order that has just begun; one that has not goes first.
+            let is_new = |other: &T| !taken[pass..].contains(other);
+            if !is_new(&value)
+                && let Some(later) = self.values[self.used..].iter().position(is_new)
+            {
+                let later = self.used + later;
                 self.used -= 1;
-                let later = self.values[self.used + 1..].iter().position(|other| !taken[pass..].contains(other));
-                if let Some(later) = later {
-                    let other = self.used + 1 + later;
-                    self.values.swap(self.used, other);
-                }
+                self.values.swap(self.used, later);
                 continue;
             }
             taken.push(value);
