@@ -24,7 +24,7 @@ use crate::{
     features::Features,
     files::write_atomically,
     heads::{LinearHead, probabilities},
-    models::{TRUNK_PREFIX, Weights},
+    models::{Normalisation, TRUNK_PREFIX, Weights},
 };
 
 /// The run's weights: trunk and heads.
@@ -175,8 +175,8 @@ pub(crate) struct SavedModel {
     /// The resolved configuration as TOML.
     pub config: String,
     pub heads: Vec<SavedHead>,
-    /// Mean and deviation of pixel values that the trunk expects.
-    pub normalisation: (f32, f32),
+    /// What the trunk expects of a photo's colours.
+    pub normalisation: Normalisation,
 }
 
 impl SavedModel {

@@ -132,3 +132,11 @@ fn weights_are_sorted_by_their_form() {
         assert_eq!(weights_kind(path), WeightsKind::Path(path));
     }
 }
+
+#[test]
+fn every_network_has_weights_on_the_hub() {
+    let all: Vec<&str> = ModelName::ALL.iter().flat_map(|name| hub_models(*name)).collect();
+    assert!(ModelName::ALL.iter().all(|name| hub_models(*name).next().is_some()));
+    assert_eq!(all.len(), ALLOWED_HUB_MODELS.len());
+    assert!(ALLOWED_HUB_MODELS.iter().all(|name| weights_kind(name) == WeightsKind::Hub(name)));
+}
