@@ -7,11 +7,13 @@
 //! - [`data`]: datasets, decoding, targets and masks.
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
-//! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
+//! - [`heads`], [`attention`], [`losses`], [`sampler`], [`optim`], [`ema`], [`schedule`], [`lr_finder`]: training.
 //! - [`evaluate`]: a head's figures on a split.
 
+pub mod attention;
 mod checkpoint;
 pub mod data;
+pub mod ema;
 mod error;
 pub mod evaluate;
 pub mod features;
@@ -19,12 +21,15 @@ mod files;
 pub mod graph;
 pub mod heads;
 pub mod losses;
+pub mod lr_finder;
 pub mod models;
 mod observer;
 pub mod ops;
 pub mod optim;
 mod predict;
+mod random;
 mod run;
+pub mod sampler;
 pub mod schedule;
 mod train;
 

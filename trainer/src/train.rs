@@ -17,7 +17,6 @@ use crate::{
     models::{self, WeightsInput},
     observer::{Event, Observer},
     run::{self, Outcome},
-    schedule,
 };
 
 /// What is trained on what, and where the results go.
@@ -51,7 +50,13 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     if config.model.attention != Attention::None {
         return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
     }
-    schedule::check(&config.schedule)
+    for (key, factor) in [("loss.center", config.loss.center), ("loss.triplet", config.loss.triplet)] {
+        if factor > 0.0 {
+            // The features do not move: there is nothing to draw together.
+            return missing(format!("{key} = {factor} with model.train = \"heads\""), "0");
+        }
+    }
+    Ok(())
 }
 
 /// Passes events on and remembers the warnings, which belong to the results.
@@ -111,11 +116,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let (training, validation) = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
     let mut trainer = HeadTrainer::new(&config, &heads, values, *width, (&training, &validation))?;
     let identity = identity(&dataset, &resolved, key);
-    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new() };
-    if resume && let Some(earlier) = checkpoint::restore(&out_dir, &state.identity, trainer.optimizer())? {
+    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 };
+    if resume && let Some((earlier, tensors)) = checkpoint::load(&out_dir, &state.identity)? {
+        trainer.restore(&earlier, |name| tensors.find(name))?;
         state = earlier;
     }
     train_epochs(&mut trainer, &config, &out_dir, &mut state, &recorder)?;
+    trainer.finish()?;
 
     recorder.event(Event::Evaluating);
     let outcome = Outcome {
@@ -150,9 +157,9 @@ fn train_epochs(
     for epoch in state.epoch + 1..=config.epochs {
         let (rows, lr) = trainer.epoch(epoch, observer)?;
         state.epoch = epoch;
-        state.steps = trainer.optimizer().steps();
         state.rows.extend(rows.iter().cloned());
-        checkpoint::save(out_dir, state, trainer.optimizer())?;
+        let tensors = trainer.save(state)?;
+        checkpoint::save(out_dir, state, tensors)?;
         observer.event(Event::Epoch { epoch, epochs: config.epochs, lr, rows });
     }
     Ok(())
