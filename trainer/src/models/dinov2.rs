@@ -34,7 +34,8 @@ const EPSILON: f32 = 1e-6;
 pub(super) fn parameters() -> Vec<ParameterSpec> {
     use ParameterKind::{Bias, LayerScale, NormScale, NormShift, Weight};
     let mut specs = Vec::new();
-    let mut push = |name: String, shape: &[usize], kind| specs.push(ParameterSpec { name, shape: shape.to_vec(), kind });
+    let mut push =
+        |name: String, shape: &[usize], kind| specs.push(ParameterSpec { name, shape: shape.to_vec(), kind });
     push("cls_token".to_owned(), &[1, 1, WIDTH], Weight);
     push("pos_embed".to_owned(), &[1, 1 + GRID * GRID, WIDTH], Weight);
     push("patch_embed.proj.weight".to_owned(), &[WIDTH, 3, PATCH, PATCH], Weight);
@@ -47,9 +48,12 @@ pub(super) fn parameters() -> Vec<ParameterSpec> {
         };
         norm("norm1");
         norm("norm2");
-        for (layer, outputs, inputs) in
-            [("attn.qkv", 3 * WIDTH, WIDTH), ("attn.proj", WIDTH, WIDTH), ("mlp.fc1", HIDDEN, WIDTH), ("mlp.fc2", WIDTH, HIDDEN)]
-        {
+        for (layer, outputs, inputs) in [
+            ("attn.qkv", 3 * WIDTH, WIDTH),
+            ("attn.proj", WIDTH, WIDTH),
+            ("mlp.fc1", HIDDEN, WIDTH),
+            ("mlp.fc2", WIDTH, HIDDEN),
+        ] {
             push(name(&format!("{layer}.weight")), &[outputs, inputs], Weight);
             push(name(&format!("{layer}.bias")), &[outputs], Bias);
         }
@@ -197,7 +201,9 @@ impl Dinov2 {
     pub fn tokens(&self, images: &Tensor) -> Result<Tensor> {
         let (count, rows, columns, _) = images.dims4()?;
         if !rows.is_multiple_of(PATCH) || !columns.is_multiple_of(PATCH) || rows * columns == 0 {
-            return Err(Error::Network(format!("a photo of {rows} x {columns} pixels is not made of {PATCH} x {PATCH} patches")));
+            return Err(Error::Network(format!(
+                "a photo of {rows} x {columns} pixels is not made of {PATCH} x {PATCH} patches"
+            )));
         }
         let grid = (rows / PATCH, columns / PATCH);
         let cut = images.reshape(&[count, grid.0, PATCH, grid.1, PATCH, 3][..])?.permute(vec![0, 1, 3, 5, 2, 4])?;

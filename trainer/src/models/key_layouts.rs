@@ -87,7 +87,8 @@ fn lite_pytorch(name: ModelName, words: &[&str]) -> String {
         };
         return format!("{layer}.{}", words[1..].join("."));
     };
-    let before: usize = Size::of(name).into_iter().flat_map(|size| size.stages).take(block.stage).map(|s| s.repeats).sum();
+    let before: usize =
+        Size::of(name).into_iter().flat_map(|size| size.stages).take(block.stage).map(|s| s.repeats).sum();
     let layer = match block.layer {
         "conv_pw" => "_expand_conv",
         "bn1" => "_bn0",

@@ -14,8 +14,10 @@ pub struct Normalisation {
 
 impl Normalisation {
     /// Mean and deviation of ImageNet's photos: .485, .456, .406 and .229, .224, .225 of the range.
-    pub const IMAGENET: Self =
-        Self { mean: [0.485 * 255.0, 0.456 * 255.0, 0.406 * 255.0], deviation: [0.229 * 255.0, 0.224 * 255.0, 0.225 * 255.0] };
+    pub const IMAGENET: Self = Self {
+        mean: [0.485 * 255.0, 0.456 * 255.0, 0.406 * 255.0],
+        deviation: [0.229 * 255.0, 0.224 * 255.0, 0.225 * 255.0],
+    };
     /// From -1 to 1: timm's Lite weights.
     pub const HALF: Self = Self { mean: [127.5; 3], deviation: [127.5; 3] };
     /// efficientnet-lite-pytorch's, and the demo's.

@@ -72,14 +72,8 @@ pub(super) fn graph(name: ModelName) -> Option<Graph> {
 /// A residual block of `planes` channels (four times as many come out of a bottleneck).
 fn block(graph: &mut Graph, name: &str, input: NodeId, variant: &Variant, planes: usize, stride: usize) -> NodeId {
     let inputs = graph.nodes[input].channels;
-    let window = |inputs, outputs, stride, groups| ConvSpec {
-        inputs,
-        outputs,
-        kernel: 3,
-        stride,
-        pad: Pad::Sides(1),
-        groups,
-    };
+    let window =
+        |inputs, outputs, stride, groups| ConvSpec { inputs, outputs, kernel: 3, stride, pad: Pad::Sides(1), groups };
     let layer = |n: usize| (format!("{name}.conv{n}"), format!("{name}.bn{n}"));
     let mut step = |n: usize, input, spec, activation| {
         let (conv, norm) = layer(n);

@@ -39,7 +39,8 @@ impl<'a> TensorFile<'a> {
         }
         SafeTensors::deserialize(bytes).map(Self::Safetensors).map_err(|error| {
             Error::Weights(if bytes.first() == Some(&0x80) {
-                "this file is in PyTorch's format of before version 1.6; load it and save it again with torch.save".into()
+                "this file is in PyTorch's format of before version 1.6; load it and save it again with torch.save"
+                    .into()
             } else {
                 format!("this is not a safetensors file, nor one of torch.save ({error})")
             })
@@ -68,8 +69,9 @@ impl<'a> TensorFile<'a> {
                 bytes: view.data().to_vec(),
             })),
             Self::Pickle(file) | Self::Temporary(file, _) => {
-                let tensor =
-                    file.get(name).map_err(|error| Error::Weights(format!("tensor {name} cannot be read ({error})")))?;
+                let tensor = file
+                    .get(name)
+                    .map_err(|error| Error::Weights(format!("tensor {name} cannot be read ({error})")))?;
                 tensor.map(|tensor| stored(name, &tensor)).transpose()
             }
         }
@@ -98,9 +100,7 @@ fn stored(name: &str, tensor: &candle_core::Tensor) -> Result<Stored> {
     let flat = tensor.flatten_all()?;
     let (dtype, bytes) = match tensor.dtype() {
         DType::F32 => (Dtype::F32, flat.to_vec1::<f32>()?.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        DType::F64 => {
-            (Dtype::F32, flat.to_vec1::<f64>()?.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect())
-        }
+        DType::F64 => (Dtype::F32, flat.to_vec1::<f64>()?.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect()),
         DType::F16 => (Dtype::F16, flat.to_vec1::<half::f16>()?.iter().flat_map(|x| x.to_le_bytes()).collect()),
         DType::BF16 => (Dtype::BF16, flat.to_vec1::<half::bf16>()?.iter().flat_map(|x| x.to_le_bytes()).collect()),
         other => return Err(Error::Weights(format!("{name} is stored as {other:?}, which is no weight"))),

@@ -1,7 +1,7 @@
 //! Pretrained weights: where they come from and what is in them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,9 +22,8 @@ pub const TRUNK_PREFIX: &str = "trunk.";
 /// What may stand before every tensor of a network: a run's own, and those of wrappers around PyTorch's modules.
 const PREFIXES: [&str; 5] = ["", TRUNK_PREFIX, "module.", "model.", "backbone."];
 /// First words of names that belong to a trunk in some layout: such a tensor without a place means another network's file.
-const TRUNK_WORDS: [&str; 10] = [
-    "layer1", "layer2", "layer3", "layer4", "blocks", "_blocks", "features", "stages", "reg_token", "register_tokens",
-];
+const TRUNK_WORDS: [&str; 10] =
+    ["layer1", "layer2", "layer3", "layer4", "blocks", "_blocks", "features", "stages", "reg_token", "register_tokens"];
 
 /// A file of weights, on disk or in memory.
 #[derive(Debug, Clone)]
@@ -94,7 +93,8 @@ impl Weights {
         let names = file.names();
         let parameters = parameters(name);
         let known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-        let candidates = PREFIXES.iter().flat_map(|prefix| KeyLayout::of(name).iter().map(move |layout| (*prefix, *layout)));
+        let candidates =
+            PREFIXES.iter().flat_map(|prefix| KeyLayout::of(name).iter().map(move |layout| (*prefix, *layout)));
         let first = |(prefix, layout): &(&str, KeyLayout)| {
             known.contains(format!("{prefix}{}", layout.foreign(name, &parameters[0].name)).as_str())
         };
@@ -136,7 +136,8 @@ impl Weights {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             (parameter.name, Stored { dtype: Dtype::F32, shape: parameter.shape, bytes })
         });
-        let layout = if Family::of(name) == Family::EfficientNetLite { KeyLayout::LitePytorch } else { KeyLayout::Native };
+        let layout =
+            if Family::of(name) == Family::EfficientNetLite { KeyLayout::LitePytorch } else { KeyLayout::Native };
         Self { tensors: tensors.collect(), normalisation: layout.normalisation(name) }
     }
 
@@ -168,7 +169,7 @@ impl Weights {
     ///
     /// # Errors
     /// As [`Self::tensor`].
-    pub fn named(&self, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    pub fn named(&self, device: &Device) -> Result<HashMap<String, Tensor>> {
         self.tensors.keys().map(|name| Ok((name.clone(), self.tensor(name, device)?))).collect()
     }
 

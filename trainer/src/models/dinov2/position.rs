@@ -72,13 +72,16 @@ mod tests {
     }
 
     #[test]
-    fn a_slope_is_kept_away_from_the_borders() {
-        // Cubic convolution reproduces straight lines.
-        let stored: Vec<f32> = std::iter::once(0.0).chain((0..400).map(|i| (i % 20) as f32)).collect();
-        let wanted = interpolate(&stored, 1, 20, (20, 10));
-        for column in 2..8 {
-            let expected = (column as f64 + 0.5) * 20.0 / 10.1 - 0.5;
-            assert!((f64::from(wanted[1 + 10 * 5 + column]) - expected).abs() < 1e-5);
+    fn samples_lie_around_the_offset_centre() {
+        assert_eq!((near(0.0), near(1.0), far(1.0), far(2.0)), (1.0, 0.0, 0.0, 0.0));
+        assert_eq!((near(0.5), far(1.5)), (0.59375, -0.09375));
+        for (wanted, taps) in [(16, samples(37, 16)), (50, samples(37, 50))] {
+            for (i, taps) in taps.iter().enumerate() {
+                let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
+                assert!((sum - 1.0).abs() < 1e-12);
+                let centre = (i as f64 + 0.5) * 37.0 / (f64::from(wanted) + 0.1) - 0.5;
+                assert_eq!(taps[1].0, centre.floor().max(0.0) as usize);
+            }
         }
     }
 }
