@@ -13,6 +13,7 @@ use crate::{
     data::{Dataset, head_data},
     error::{Error, Result},
     features::{self, Features},
+    folds,
     heads::HeadTrainer,
     models::{self, WeightsInput},
     observer::{Event, Observer},
@@ -96,6 +97,10 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
             format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
         recorder.event(Event::Warning(text));
     }
+    if config.evaluate.explain > 0 {
+        let text = "evaluate.explain is ignored: train = \"heads\" keeps pooled features, no maps".to_owned();
+        recorder.event(Event::Warning(text));
+    }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
     run::clear(&out_dir, resume)?;
 
@@ -132,9 +137,14 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         trained: trainer.heads(),
         features: &features,
         weights: &weights,
+        trunk: trunk.as_ref(),
         curves: &state.rows,
     };
     let mut metrics = outcome.write(&out_dir)?;
+    if config.evaluate.folds > 1 {
+        let predictions = folds::heads_only(&dataset, &config, &features, &recorder)?;
+        metrics.out_of_sample = folds::write(&out_dir, &dataset, &heads, &predictions)?;
+    }
     metrics.images_per_second = images_per_second;
     metrics.photos = dataset.items.len();
     (metrics.features_computed, metrics.features_cached) = (*computed, *cached);
