@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod augment;
 mod choices;
 mod error;
 mod objective;
@@ -14,6 +15,7 @@ mod optimizer;
 mod process;
 mod range;
 
+pub use augment::AugmentConfig;
 pub use choices::{
     Attention, AugmentPolicy, AuxiliaryWeight, Keep, LossName, ModelName, OptimizerName, PriorSource, SamplerKind,
     ScheduleName, StopMetric, Targets, TrainPart, TripletMargin, Votes, Weighting,
@@ -106,14 +108,6 @@ pub struct HeadConfig {
     pub targets: Targets,
 }
 
-/// `[augment]`: what happens to a training photo. With `train = "heads"` it is ignored: features are cached.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AugmentConfig {
-    /// The policy. Default `basic`.
-    pub policy: AugmentPolicy,
-}
-
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
@@ -195,6 +189,7 @@ impl RunConfig {
         below_one("model.dropout", self.model.dropout)?;
         self.optimizer.validate()?;
         self.schedule.validate()?;
+        self.augment.validate()?;
         self.loss.validate()?;
         self.sampler.validate()?;
         self.stop.validate()?;

@@ -24,15 +24,10 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// Side of the photo's shorter edge before the centre is cropped.
-    fn resized(&self) -> u32 {
-        (f64::from(self.size) * f64::from(CROP.1) / f64::from(CROP.0)).round() as u32
-    }
-
     /// Says everything that decides the pixels; part of the feature cache's key.
     pub(crate) fn describe(&self) -> String {
         let Normalisation { mean, deviation } = self.normalisation;
-        format!("v1 centre {} of {} bilinear antialiased ({mean:?} {deviation:?})", self.size, self.resized())
+        format!("v1 centre {} of {} bilinear antialiased ({mean:?} {deviation:?})", self.size, resized(self.size))
     }
 }
 
@@ -42,16 +37,29 @@ impl Preprocessing {
 /// # Errors
 /// Why the bytes are no photo that can be used.
 pub fn prepare(bytes: &[u8], preprocessing: &Preprocessing) -> Result<Vec<u8>, String> {
+    Ok(centre_square(bytes, preprocessing.size)?.into_raw())
+}
+
+/// [`prepare`]'s square as a photo.
+pub(crate) fn centre_square(bytes: &[u8], size: u32) -> Result<RgbImage, String> {
     let photo = decode(bytes)?;
-    let edge = preprocessing.resized();
+    let edge = resized(size);
     let (width, height) = photo.dimensions();
     let scale = |side: u32| (f64::from(side) * f64::from(edge) / f64::from(width.min(height))).round().max(1.0) as u32;
     let photo = resize(photo, scale(width), scale(height))?;
-    Ok(crop_centre(&photo, preprocessing.size))
+    Ok(crop_centre(&photo, size))
+}
+
+/// Length of the photo's shorter edge before the centre is cropped.
+fn resized(size: u32) -> u32 {
+    (f64::from(size) * f64::from(CROP.1) / f64::from(CROP.0)).round() as u32
 }
 
 /// Decodes within limits and applies the EXIF orientation.
-fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
+///
+/// # Errors
+/// Why the bytes are no photo that can be used.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let mut reader = reader;
     let mut limits = Limits::default();
@@ -69,6 +77,20 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     Ok(photo.into_rgb8())
 }
 
+/// A photo whose shorter edge is longer than `edge` is reduced to it (bilinear, antialiased), keeping its proportions.
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn reduced(photo: RgbImage, edge: u32) -> Result<RgbImage, String> {
+    let (width, height) = photo.dimensions();
+    let shorter = width.min(height);
+    if shorter <= edge {
+        return Ok(photo);
+    }
+    let scale = |side: u32| (f64::from(side) * f64::from(edge) / f64::from(shorter)).round().max(1.0) as u32;
+    resize(photo, scale(width), scale(height))
+}
+
 fn resize(photo: RgbImage, width: u32, height: u32) -> Result<RgbImage, String> {
     if photo.dimensions() == (width, height) {
         return Ok(photo);
@@ -82,9 +104,9 @@ fn resize(photo: RgbImage, width: u32, height: u32) -> Result<RgbImage, String> 
     Ok(RgbImage::from_raw(width, height, target.into_vec()).expect("a buffer of the size that was asked for"))
 }
 
-fn crop_centre(photo: &RgbImage, size: u32) -> Vec<u8> {
+fn crop_centre(photo: &RgbImage, size: u32) -> RgbImage {
     let offset = |side: u32| ((f64::from(side) - f64::from(size)) / 2.0).round().max(0.0) as u32;
-    image::imageops::crop_imm(photo, offset(photo.width()), offset(photo.height()), size, size).to_image().into_raw()
+    image::imageops::crop_imm(photo, offset(photo.width()), offset(photo.height()), size, size).to_image()
 }
 
 #[cfg(test)]

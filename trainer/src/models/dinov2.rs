@@ -244,7 +244,9 @@ impl Trunk for Dinov2 {
     }
 
     fn forward(&self, pixels: &[u8], size: usize, _: &mut Workspace, features: &mut [f32]) -> Result<()> {
-        let image = Tensor::from_vec(self.normalisation.apply(pixels), (1, size, size, 3), &self.device)?;
+        let mut image = vec![0.0; pixels.len()];
+        self.normalisation.apply(pixels, &mut image);
+        let image = Tensor::from_vec(image, (1, size, size, 3), &self.device)?;
         features.copy_from_slice(&self.pooled(&image)?.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
     }

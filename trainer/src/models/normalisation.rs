@@ -1,6 +1,10 @@
 //! What pretrained weights expect of a photo's colours.
 
+use pulp::Arch;
 use serde::{Deserialize, Serialize};
+
+/// Bytes that are normalised in one go: a multiple of 3 and of every vector's length.
+const BLOCK: usize = 48;
 
 /// A byte `x` of colour `c` enters the network as `(x - mean[c]) / deviation[c]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -29,11 +33,22 @@ impl Normalisation {
         Self { mean: bytes(mean), deviation: bytes(deviation) }
     }
 
-    /// Normalised values of RGB bytes, in their order.
-    pub fn apply(&self, pixels: &[u8]) -> Vec<f32> {
-        let table: [Vec<f32>; 3] =
-            std::array::from_fn(|c| (0..=u8::MAX).map(|x| (f32::from(x) - self.mean[c]) / self.deviation[c]).collect());
-        pixels.iter().enumerate().map(|(i, byte)| table[i % 3][usize::from(*byte)]).collect()
+    /// Normalises RGB bytes.
+    pub fn apply(&self, bytes: &[u8], target: &mut [f32]) {
+        let mean: [f32; BLOCK] = std::array::from_fn(|i| self.mean[i % 3]);
+        let deviation: [f32; BLOCK] = std::array::from_fn(|i| self.deviation[i % 3]);
+        Arch::new().dispatch(|| {
+            let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+            let (targets, rest_target) = target.as_chunks_mut::<BLOCK>();
+            for (block, target) in blocks.iter().zip(targets) {
+                for i in 0..BLOCK {
+                    target[i] = (f32::from(block[i]) - mean[i]) / deviation[i];
+                }
+            }
+            for (i, (byte, target)) in rest.iter().zip(rest_target).enumerate() {
+                *target = (f32::from(*byte) - mean[i]) / deviation[i];
+            }
+        });
     }
 }
 
@@ -68,7 +83,8 @@ mod tests {
 
     #[test]
     fn each_colour_has_its_own_mean_and_deviation() {
-        let values = Normalisation::IMAGENET.apply(&[0, 128, 255, 255, 0, 0]);
+        let mut values = [0.0; 6];
+        Normalisation::IMAGENET.apply(&[0, 128, 255, 255, 0, 0], &mut values);
         let expected = |x: f32, mean: f32, deviation: f32| (x / 255.0 - mean) / deviation;
         for (value, expected) in values.iter().zip([
             expected(0.0, 0.485, 0.229),
