@@ -9,11 +9,20 @@ use serde::{Deserialize, Serialize};
 
 mod choices;
 mod error;
+mod objective;
+mod optimizer;
+mod process;
+mod range;
 
 pub use choices::{
-    Attention, AugmentPolicy, LossName, ModelName, OptimizerName, PriorSource, ScheduleName, Targets, TrainPart,
+    Attention, AugmentPolicy, AuxiliaryWeight, Keep, LossName, ModelName, OptimizerName, PriorSource, SamplerKind,
+    ScheduleName, StopMetric, Targets, TrainPart, TripletMargin, Votes, Weighting,
 };
 pub use error::ConfigError;
+pub use objective::{LossConfig, SamplerConfig};
+pub use optimizer::{OptimizerConfig, ScheduleConfig};
+pub use process::{AuxiliaryConfig, DataConfig, EvaluateConfig, PseudoConfig, StopConfig};
+use range::{at_least, below_one, within};
 
 /// The default configuration as a commented TOML file.
 pub const DEFAULTS: &str = include_str!("run_config/defaults.toml");
@@ -38,6 +47,20 @@ pub struct RunConfig {
     pub schedule: ScheduleConfig,
     /// What happens to a training photo before the network sees it.
     pub augment: AugmentConfig,
+    /// How the heads' losses add up, and losses on the pooled features.
+    pub loss: LossConfig,
+    /// Which photos make up a batch.
+    pub sampler: SamplerConfig,
+    /// When the run ends.
+    pub stop: StopConfig,
+    /// How photos are read.
+    pub data: DataConfig,
+    /// What is done with the trained model.
+    pub evaluate: EvaluateConfig,
+    /// A second round with the model's own answers.
+    pub pseudo: PseudoConfig,
+    /// Training photos from another set.
+    pub auxiliary: AuxiliaryConfig,
     /// One head per attribute key. Empty (the default): every attribute with two or more labelled values in train, each
     /// with [`HeadConfig::default`]. Otherwise exactly these.
     pub heads: BTreeMap<String, HeadConfig>,
@@ -55,6 +78,12 @@ pub struct ModelConfig {
     pub train: TrainPart,
     /// Spatial attention before pooling. Default `none`.
     pub attention: Attention,
+    /// `multi`: number of masks. Default 4.
+    pub attention_masks: u32,
+    /// Share of the pooled features that are set to 0 in training. Default 0.
+    pub dropout: f64,
+    /// Keeps batch-norm at its pretrained statistics. Default false: they follow the batches.
+    pub frozen_norm: bool,
 }
 
 /// `[heads.ATTRIBUTE]`: one classification head.
@@ -71,60 +100,10 @@ pub struct HeadConfig {
     /// Where the expected distribution comes from. Default: the dataset's table where there is one, else the training part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorSource>,
+    /// What it sees of several votes. Default `distribution`.
+    pub votes: Votes,
     /// What the head learns. Default `instance`.
     pub targets: Targets,
-}
-
-/// `[optimizer]`: how the weights move.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OptimizerConfig {
-    /// The rule. Default `sgd`.
-    pub name: OptimizerName,
-    /// Highest learning rate. Default 0.01.
-    pub lr: f64,
-    /// `sgd`: momentum. Default 0.9.
-    pub momentum: f64,
-    /// `sgd`: Nesterov's variant of momentum. Default false.
-    pub nesterov: bool,
-    /// Weight decay on weights, not on biases: added to the gradient by `sgd` and `adam`, decoupled in `adamw`. Default 1e-4.
-    pub weight_decay: f64,
-    /// `adam`, `adamw`: decay of the mean of gradients. Default 0.9.
-    pub beta1: f64,
-    /// `adam`, `adamw`: decay of the mean of squared gradients. Default 0.999.
-    pub beta2: f64,
-    /// `adam`, `adamw`: added to the denominator. Default 1e-8.
-    pub eps: f64,
-}
-
-/// `[schedule]`: how the learning rate moves, step by step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ScheduleConfig {
-    /// The shape. Default `one-cycle`.
-    pub name: ScheduleName,
-    /// Linear warm-up from 0 before the shape begins, in epochs. Default 0.
-    pub warmup_epochs: f64,
-    /// `one-cycle`: share of the steps in which the rate rises. Default 0.25.
-    pub rise: f64,
-    /// `one-cycle`: the first rate is lr / start_div. Default 25.
-    pub start_div: f64,
-    /// `one-cycle`: the last rate is lr / final_div. Default 1e5.
-    pub final_div: f64,
-    /// `cosine`, `cosine-restarts`, `plateau`: the lowest rate as a share of lr. Default 0.
-    pub min_ratio: f64,
-    /// `step`: epochs between two drops. Default 4.
-    pub step_epochs: f64,
-    /// `step`, `plateau`: the rate's factor at a drop. Default 0.1.
-    pub gamma: f64,
-    /// `cosine-restarts`: length of the first period, in epochs. Default 2.
-    pub restart_epochs: f64,
-    /// `cosine-restarts`: factor of a period's length from one to the next. Default 2.
-    pub restart_mul: f64,
-    /// `cosine-restarts`: factor of the highest rate from one period to the next. Default 1.
-    pub restart_decay: f64,
-    /// `plateau`: epochs without progress of the validation loss before a drop. Default 2.
-    pub patience: u32,
 }
 
 /// `[augment]`: what happens to a training photo. With `train = "heads"` it is ignored: features are cached.
@@ -146,6 +125,13 @@ impl Default for RunConfig {
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
             augment: AugmentConfig::default(),
+            loss: LossConfig::default(),
+            sampler: SamplerConfig::default(),
+            stop: StopConfig::default(),
+            data: DataConfig::default(),
+            evaluate: EvaluateConfig::default(),
+            pseudo: PseudoConfig::default(),
+            auxiliary: AuxiliaryConfig::default(),
             heads: BTreeMap::new(),
         }
     }
@@ -158,46 +144,22 @@ impl Default for ModelConfig {
             weights: "demo".to_owned(),
             train: TrainPart::default(),
             attention: Attention::default(),
+            attention_masks: 4,
+            dropout: 0.0,
+            frozen_norm: false,
         }
     }
 }
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self { loss: LossName::default(), smoothing: None, weight: 1.0, prior: None, targets: Targets::default() }
-    }
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
         Self {
-            name: OptimizerName::default(),
-            lr: 0.01,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 1e-4,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-        }
-    }
-}
-
-impl Default for ScheduleConfig {
-    fn default() -> Self {
-        Self {
-            name: ScheduleName::default(),
-            warmup_epochs: 0.0,
-            rise: 0.25,
-            start_div: 25.0,
-            final_div: 1e5,
-            min_ratio: 0.0,
-            step_epochs: 4.0,
-            gamma: 0.1,
-            restart_epochs: 2.0,
-            restart_mul: 2.0,
-            restart_decay: 1.0,
-            patience: 2,
+            loss: LossName::default(),
+            smoothing: None,
+            weight: 1.0,
+            prior: None,
+            votes: Votes::default(),
+            targets: Targets::default(),
         }
     }
 }
@@ -229,41 +191,32 @@ impl RunConfig {
         if self.model.weights.trim().is_empty() {
             return Err(ConfigError::at("model.weights", "is empty: give \"demo\", \"none\", a path or a hub name"));
         }
+        within("model.attention_masks", f64::from(self.model.attention_masks), 1.0, 64.0)?;
+        below_one("model.dropout", self.model.dropout)?;
         self.optimizer.validate()?;
         self.schedule.validate()?;
+        self.loss.validate()?;
+        self.sampler.validate()?;
+        self.stop.validate()?;
+        self.data.validate()?;
+        self.evaluate.validate()?;
+        self.pseudo.validate()?;
         for (attribute, head) in &self.heads {
             head.validate(attribute)?;
         }
-        Ok(())
+        self.has_head("loss.of", self.loss.of.as_deref())?;
+        self.has_head("stop.head", self.stop.head.as_deref())
     }
-}
 
-impl OptimizerConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
-        above_zero("optimizer.lr", self.lr)?;
-        below_one("optimizer.momentum", self.momentum)?;
-        if self.nesterov && self.momentum == 0.0 {
-            return Err(ConfigError::at("optimizer.nesterov", "needs a momentum above 0"));
+    /// Where heads are named, a key that names one names one of these.
+    fn has_head(&self, key: &str, head: Option<&str>) -> Result<(), ConfigError> {
+        match head {
+            Some(head) if !self.heads.is_empty() && !self.heads.contains_key(head) => {
+                let known: Vec<&str> = self.heads.keys().map(String::as_str).collect();
+                Err(ConfigError::at(key, format!("is \"{head}\", but the heads are {}", known.join(", "))))
+            }
+            _ => Ok(()),
         }
-        at_least("optimizer.weight_decay", self.weight_decay, 0.0)?;
-        below_one("optimizer.beta1", self.beta1)?;
-        below_one("optimizer.beta2", self.beta2)?;
-        above_zero("optimizer.eps", self.eps)
-    }
-}
-
-impl ScheduleConfig {
-    fn validate(&self) -> Result<(), ConfigError> {
-        at_least("schedule.warmup_epochs", self.warmup_epochs, 0.0)?;
-        within("schedule.rise", self.rise, 0.0, 1.0)?;
-        at_least("schedule.start_div", self.start_div, 1.0)?;
-        at_least("schedule.final_div", self.final_div, 1.0)?;
-        within("schedule.min_ratio", self.min_ratio, 0.0, 1.0)?;
-        above_zero("schedule.step_epochs", self.step_epochs)?;
-        within("schedule.gamma", self.gamma, 0.0, 1.0)?;
-        above_zero("schedule.restart_epochs", self.restart_epochs)?;
-        at_least("schedule.restart_mul", self.restart_mul, 1.0)?;
-        within("schedule.restart_decay", self.restart_decay, 0.0, 1.0)
     }
 }
 
@@ -279,34 +232,6 @@ impl HeadConfig {
         }
         Ok(())
     }
-}
-
-fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), ConfigError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::at(key, format!("is {value}, must be from {low} to {high}")))
-}
-
-fn at_least(key: &str, value: f64, low: f64) -> Result<(), ConfigError> {
-    if value.is_finite() && value >= low {
-        return Ok(());
-    }
-    Err(ConfigError::at(key, format!("is {value}, must be {low} or more")))
-}
-
-fn above_zero(key: &str, value: f64) -> Result<(), ConfigError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(ConfigError::at(key, format!("is {value}, must be above 0")))
-}
-
-fn below_one(key: &str, value: f64) -> Result<(), ConfigError> {
-    if (0.0..1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::at(key, format!("is {value}, must be 0 or more and below 1")))
 }
 
 /// What a `model.weights` text means; nothing is looked up.

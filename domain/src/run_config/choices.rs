@@ -175,6 +175,129 @@ words! {
     }
 }
 
+words! {
+    /// What a head sees of a photo's votes.
+    Votes {
+        /// Their shares, every epoch.
+        #[default]
+        Distribution = "distribution",
+        /// One vote drawn from the shares, another every epoch.
+        Sampled = "sampled",
+    }
+}
+
+words! {
+    /// How the heads' losses are weighed against each other.
+    Weighting {
+        /// By `heads.X.weight` alone.
+        #[default]
+        Fixed = "fixed",
+        /// Also by a learned uncertainty per head (Kendall, Gal and Cipolla 2018).
+        Learned = "learned",
+    }
+}
+
+words! {
+    /// Which photos make up a batch.
+    SamplerKind {
+        /// Every photo once an epoch, in random order.
+        #[default]
+        Shuffle = "shuffle",
+        /// P classes, K photos of each.
+        Pk = "pk",
+        /// Every class as often as every other; its photos in random order.
+        Balanced = "balanced",
+    }
+}
+
+words! {
+    /// The validation figure by which a run stops or keeps weights.
+    StopMetric {
+        /// Higher is better.
+        #[default]
+        Accuracy = "accuracy",
+        /// Lower is better.
+        Loss = "loss",
+    }
+}
+
+words! {
+    /// Which weights a run leaves.
+    Keep {
+        /// Those of the last step.
+        #[default]
+        Last = "last",
+        /// Those of the epoch with the best validation figure.
+        Best = "best",
+    }
+}
+
+words! {
+    /// How much each photo of the auxiliary set counts.
+    AuxiliaryWeight {
+        /// All alike.
+        #[default]
+        None = "none",
+        /// By its similarity to the target set.
+        Similarity = "similarity",
+    }
+}
+
+/// The margin of the triplet loss.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum TripletMargin {
+    /// `ln(1 + exp(d_positive - d_negative))`: no margin to choose. Written `"soft"`.
+    #[default]
+    Soft,
+    /// `max(m + d_positive - d_negative, 0)`. Written as a number.
+    Hard(f64),
+}
+
+impl Serialize for TripletMargin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Soft => serializer.serialize_str("soft"),
+            Self::Hard(margin) => serializer.serialize_f64(*margin),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TripletMargin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MarginVisitor)
+    }
+}
+
+/// Written by hand as [`TargetsVisitor`] is.
+struct MarginVisitor;
+
+impl de::Visitor<'_> for MarginVisitor {
+    type Value = TripletMargin;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"soft\" or a number")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<TripletMargin, E> {
+        if word == "soft" {
+            return Ok(TripletMargin::Soft);
+        }
+        Err(E::invalid_value(de::Unexpected::Str(word), &self))
+    }
+
+    fn visit_f64<E>(self, margin: f64) -> Result<TripletMargin, E> {
+        Ok(TripletMargin::Hard(margin))
+    }
+
+    fn visit_i64<E>(self, margin: i64) -> Result<TripletMargin, E> {
+        Ok(TripletMargin::Hard(margin as f64))
+    }
+
+    fn visit_u64<E>(self, margin: u64) -> Result<TripletMargin, E> {
+        Ok(TripletMargin::Hard(margin as f64))
+    }
+}
+
 /// What a head learns where several annotators and a prior speak: `t = (n v + k p) / (n + k)` with the photo's vote
 /// shares `v`, its number of votes `n` and the expected distribution `p` of its breed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -23,11 +23,13 @@ fn the_commented_file_names_every_key_that_is_written_out() {
 fn toml_and_json_round_trip() {
     let text = "epochs = 3\n[model]\nname = \"resnet34\"\ntrain = \"all\"\n[heads.breed]\nloss = \"kl\"\nsmoothing = 0\n\
                 [heads.ear]\ntargets = { shrink = 2 }\nprior = \"train\"\n[heads.coat]\ntargets = \"class\"\n\
-                [augment]\npolicy = \"fast-autoaugment\"\n";
+                [augment]\npolicy = \"fast-autoaugment\"\n[loss]\ntriplet_margin = 1\nof = \"breed\"\n\
+                [stop]\nhead = \"ear\"\nkeep = \"best\"\n";
     let config = RunConfig::from_toml(text).unwrap();
     assert_eq!(config.heads["ear"].targets, Targets::Shrink(2.0));
     assert_eq!(config.heads["breed"].smoothing, Some(0.0));
     assert_eq!(config.heads["coat"].targets, Targets::Class);
+    assert_eq!(config.loss.triplet_margin, TripletMargin::Hard(1.0));
     assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config, "{}", config.to_toml());
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<RunConfig>(&json).unwrap(), config);
@@ -61,6 +63,9 @@ fn a_value_of_the_wrong_kind_is_named_with_its_line() {
         ("[heads.ear]\ntargets = \"photo\"\n", 2, "photo"),
         ("[schedule]\nname = \"onecycle\"\n", 2, "onecycle"),
         ("seed = \n", 1, ""),
+        ("[heads.ear]\nvotes = \"one\"\n", 2, "one"),
+        ("[loss]\ntriplet_margin = \"hard\"\n", 2, "hard"),
+        ("[sampler]\nkind = \"random\"\n", 2, "random"),
     ] {
         let error = error(text);
         assert_eq!(error.line, Some(line), "{error}");
@@ -83,6 +88,20 @@ fn a_value_out_of_range_names_key_line_and_range() {
         ("[heads.breed]\nweight = -1\n", 2, "heads.breed.weight"),
         ("[heads.breed]\ntargets = { shrink = -1 }\n", 2, "heads.breed.targets"),
         ("[model]\nweights = \"\"\n", 2, "model.weights"),
+        ("[model]\n\ndropout = 1.0\n", 3, "model.dropout"),
+        ("[model]\nattention_masks = 0\n", 2, "model.attention_masks"),
+        ("[optimizer]\nema = 1\n", 2, "optimizer.ema"),
+        ("[optimizer]\naccumulate = 0\n", 2, "optimizer.accumulate"),
+        ("[optimizer]\nlayer_decay = 1.1\n", 2, "optimizer.layer_decay"),
+        ("[optimizer]\nclip_norm = -1\n", 2, "optimizer.clip_norm"),
+        ("[optimizer]\nanchor = inf\n", 2, "optimizer.anchor"),
+        ("[loss]\ntriplet_margin = -0.5\n", 2, "loss.triplet_margin"),
+        ("[loss]\nof = \"ear\"\n[heads.breed]\n", 2, "loss.of"),
+        ("[heads.breed]\n[stop]\nhead = \"ear\"\n", 3, "stop.head"),
+        ("[stop]\nminutes = nan\n", 2, "stop.minutes"),
+        ("[sampler]\nkind = \"pk\"\nk = 0\n", 3, "sampler.k"),
+        ("[evaluate]\nfolds = 1\n", 2, "evaluate.folds"),
+        ("[pseudo]\nthreshold = 1.5\n", 2, "pseudo.threshold"),
     ] {
         let error = error(text);
         assert_eq!(error.key.as_deref(), Some(key), "{error}");

@@ -1,0 +1,115 @@
+//! How a run proceeds, what it reads and what it reports.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AuxiliaryWeight, ConfigError, Keep, StopMetric,
+    range::{at_least, within},
+};
+
+/// `[stop]`: when a run ends and which weights it leaves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StopConfig {
+    /// Epochs without progress of the validation figure before the run stops. Default 0: never.
+    pub patience: u32,
+    /// The validation figure. Default `accuracy`.
+    pub metric: StopMetric,
+    /// The head that it is taken of. Default: the mean over all heads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Wall-clock budget in minutes; the run ends in good order when it is spent. Default 0: none.
+    pub minutes: f64,
+    /// Weights that the run leaves. Default `last`.
+    pub keep: Keep,
+}
+
+/// `[data]`: how photos are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// Threads that decode and augment. Default 0: as many as there are cores.
+    pub workers: u32,
+    /// Memory for decoded photos, in MiB. Default 1024.
+    pub cache_mb: u32,
+}
+
+/// `[evaluate]`: what is done with the trained model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateConfig {
+    /// Averages the prediction with that for the mirrored photo. Default false.
+    pub flip: bool,
+    /// Fits a temperature per head on the validation part. Default true.
+    pub temperature: bool,
+    /// Folds for out-of-fold predictions of every photo. Default 0: none.
+    pub folds: u32,
+    /// Photos that get a Grad-CAM overlay. Default 0.
+    pub explain: u32,
+}
+
+/// `[pseudo]`: a second round with the model's own answers for unlabelled photos.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PseudoConfig {
+    /// Folder of unlabelled photos. Default empty: no second round.
+    pub images: String,
+    /// Probability from which an answer is taken as a label. Default 0.9.
+    pub threshold: f64,
+    /// Epochs of the second round. Default 3.
+    pub epochs: u32,
+}
+
+/// `[auxiliary]`: training photos from another set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuxiliaryConfig {
+    /// How much each of them counts. Default `none`: all alike.
+    pub weight: AuxiliaryWeight,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { workers: 0, cache_mb: 1024 }
+    }
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self { flip: false, temperature: true, folds: 0, explain: 0 }
+    }
+}
+
+impl Default for PseudoConfig {
+    fn default() -> Self {
+        Self { images: String::new(), threshold: 0.9, epochs: 3 }
+    }
+}
+
+impl StopConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        at_least("stop.minutes", self.minutes, 0.0)
+    }
+}
+
+impl DataConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        within("data.workers", f64::from(self.workers), 0.0, 1024.0)
+    }
+}
+
+impl EvaluateConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.folds == 1 {
+            return Err(ConfigError::at("evaluate.folds", "is 1, must be 0 (none) or 2 and more"));
+        }
+        within("evaluate.folds", f64::from(self.folds), 0.0, 100.0)
+    }
+}
+
+impl PseudoConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        within("pseudo.threshold", self.threshold, 0.0, 1.0)?;
+        at_least("pseudo.epochs", f64::from(self.epochs), 1.0)
+    }
+}
