@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod brief;
 mod choices;
 mod error;
 mod objective;
 mod optimizer;
 mod process;
 mod range;
+mod recipes;
 
 pub use choices::{
     Attention, AugmentPolicy, AuxiliaryWeight, Keep, LossName, ModelName, OptimizerName, PriorSource, SamplerKind,
