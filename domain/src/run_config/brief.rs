@@ -8,7 +8,8 @@ impl RunConfig {
     /// The configuration as TOML without the keys that have their defaults; [`Self::from_toml`] reads it back to an equal
     /// value. Empty for the defaults.
     pub fn to_brief_toml(&self) -> String {
-        let table = |value: &Self| Table::try_from(value).expect("a run configuration has only tables, numbers and strings");
+        let table =
+            |value: &Self| Table::try_from(value).expect("a run configuration has only tables, numbers and strings");
         let mut brief = without(&table(self), &table(&Self::default()));
         let usual = Table::try_from(HeadConfig::default()).expect("a head has only numbers and strings");
         // Last, as in the file of defaults.

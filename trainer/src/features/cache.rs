@@ -48,7 +48,9 @@ impl Precision {
     fn encode(self, values: &[f32], bytes: &mut Vec<u8>) {
         match self {
             Self::Single => values.iter().for_each(|value| bytes.extend(value.to_le_bytes())),
-            Self::Half => values.iter().for_each(|value| bytes.extend(f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())).to_le_bytes())),
+            Self::Half => values.iter().for_each(|value| {
+                bytes.extend(f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32())).to_le_bytes())
+            }),
         }
     }
 

@@ -47,14 +47,14 @@ pub fn run(
         let node = &graph.nodes[id];
         let input = |i: usize| {
             let input = node.inputs[i];
-            maps[input].as_ref().ok_or_else(|| candle_core::Error::Msg(format!("node {id} reads {input}, which is cut off")))
+            maps[input]
+                .as_ref()
+                .ok_or_else(|| candle_core::Error::Msg(format!("node {id} reads {input}, which is cut off")))
         };
         let parameter = |id: usize| &parameters[id];
         let output = match &node.op {
             Op::Input => candle_core::bail!("node {id} is a second input"),
-            Op::Conv { spec, weight, bias } => {
-                convolution(input(0)?, parameter(*weight), bias.map(parameter), spec)?
-            }
+            Op::Conv { spec, weight, bias } => convolution(input(0)?, parameter(*weight), bias.map(parameter), spec)?,
             Op::BatchNorm { weight, bias, mean, variance, epsilon, .. } => {
                 let x = input(0)?;
                 let (mean, variance) = match statistics {
@@ -151,8 +151,7 @@ fn convolution(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, spec: &ConvSp
 fn depthwise(x: &Tensor, weight: &Tensor, spec: &ConvSpec, pad: usize) -> Result<Tensor> {
     let x = x.pad_with_zeros(2, pad, pad)?.pad_with_zeros(3, pad, pad)?;
     let (_, channels, rows, columns) = x.dims4()?;
-    let (out_rows, out_columns) =
-        ((rows - spec.kernel) / spec.stride + 1, (columns - spec.kernel) / spec.stride + 1);
+    let (out_rows, out_columns) = ((rows - spec.kernel) / spec.stride + 1, (columns - spec.kernel) / spec.stride + 1);
     let mut sum: Option<Tensor> = None;
     for place in 0..spec.kernel * spec.kernel {
         let (row, column) = (place / spec.kernel, place % spec.kernel);

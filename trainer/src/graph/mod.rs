@@ -7,6 +7,7 @@
 mod candle;
 mod cpu;
 mod network;
+#[expect(dead_code)]
 mod plan;
 
 use crate::ops::Activation;
@@ -242,3 +243,6 @@ impl Graph {
         self.stages.push(node);
     }
 }
+
+#[cfg(test)]
+mod tests;

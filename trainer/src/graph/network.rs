@@ -55,7 +55,7 @@ impl Network {
             Ok(Var::from_tensor(&tensor)?)
         };
         let parameters = graph.parameters.iter().map(parameter).collect::<Result<Vec<_>>>()?;
-        let cpu = matches!(device, Device::Cpu).then(Cpu::default);
+        let cpu = None;
         Ok(Self { graph, parameters, device: device.clone(), cpu, frozen: 0, statistics: Statistics::Batch })
     }
 
