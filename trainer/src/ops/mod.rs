@@ -3,14 +3,17 @@
 //! They run on one thread each: callers are parallel over images. The instruction set is found at run time
 //! ([`pulp::Arch`]); the plain path is `pulp::Arch::Scalar`.
 
+pub mod access;
 pub mod conv;
 mod depthwise;
 mod inverted_residual;
+mod lanes;
 mod map;
 mod padding;
 mod pointwise;
 mod pool;
 mod stem;
+mod vector_math;
 
 pub use depthwise::{Depthwise, depthwise_row};
 pub use inverted_residual::{Grid, InvertedResidual, Scratch};

@@ -1,5 +1,14 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod ends;
+mod panel;
+mod scratch;
+mod weights;
+mod winograd;
+mod winograd_tiles;
+
+pub use winograd::Winograd;
+
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};
 use crate::graph::{ConvSpec, Pad};
 
@@ -80,3 +89,6 @@ pub trait ConvKernel: Send + Sync {
         pool: &BufferPool,
     );
 }
+
+#[cfg(test)]
+mod tests;
