@@ -10,21 +10,40 @@ use kenami_trainer::{
     graph::{ConvSpec, Pad},
     ops::{
         Activation, BufferPool, ChannelSums, GradSink, GradSource, Source,
-        conv::{ConvKernel, Geometry, Winograd},
+        conv::{ConvKernel, Dense, Geometry, Grouped, Winograd},
     },
 };
 
-/// Name, channels in and out, kernel, stride, groups, side of the input, times in the network.
-const LAYERS: [(&str, usize, usize, usize, usize, usize, usize, usize); 5] = [
-    ("resnet 56", 64, 64, 3, 1, 1, 56, 6),
-    ("resnet 28", 128, 128, 3, 1, 1, 28, 7),
-    ("resnet 14", 256, 256, 3, 1, 1, 14, 11),
-    ("resnet 7", 512, 512, 3, 1, 1, 7, 5),
-    ("odd", 96, 80, 3, 1, 1, 30, 1),
+/// Name, channels in and out, kernel, stride, groups, side of the input.
+const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 18] = [
+    ("resnet 56", 64, 64, 3, 1, 1, 56),
+    ("resnet 28", 128, 128, 3, 1, 1, 28),
+    ("resnet 14", 256, 256, 3, 1, 1, 14),
+    ("resnet 7", 512, 512, 3, 1, 1, 7),
+    ("stem 224", 3, 64, 7, 2, 1, 224),
+    ("stride 56", 64, 128, 3, 2, 1, 56),
+    ("stride 28", 128, 256, 3, 2, 1, 28),
+    ("stride 14", 256, 512, 3, 2, 1, 14),
+    ("wide stride 56", 128, 128, 3, 2, 1, 56),
+    ("next 56", 128, 128, 3, 1, 32, 56),
+    ("next stride 56", 256, 256, 3, 2, 32, 56),
+    ("next 28", 256, 256, 3, 1, 32, 28),
+    ("next stride 28", 512, 512, 3, 2, 32, 28),
+    ("next 14", 512, 512, 3, 1, 32, 14),
+    ("next stride 14", 1024, 1024, 3, 2, 32, 14),
+    ("next 7", 1024, 1024, 3, 1, 32, 7),
+    ("convnext stem", 3, 96, 4, 4, 1, 224),
+    ("convnext down", 96, 192, 2, 2, 1, 56),
 ];
 
 fn kernel(geometry: Geometry) -> Box<dyn ConvKernel> {
-    Box::new(Winograd::new(geometry))
+    if Winograd::supports(&geometry) {
+        Box::new(Winograd::new(geometry))
+    } else if Dense::supports(&geometry) {
+        Box::new(Dense::new(geometry))
+    } else {
+        Box::new(Grouped::new(geometry))
+    }
 }
 
 fn values(len: usize) -> Vec<f32> {
@@ -65,11 +84,11 @@ fn main() {
         "{:14} {:>8} {:>7} {:>8} {:>7} {:>8} {:>7} {:>8}",
         "layer", "fwd ms", "GF/s", "dx ms", "GF/s", "dw ms", "GF/s", "infer"
     );
-    for (name, inputs, outputs, side, stride, groups, size, _) in LAYERS {
+    for (name, inputs, outputs, side, stride, groups, size) in LAYERS {
         if !name.contains(&filter) {
             continue;
         }
-        let pad = Pad::Sides(side / 2);
+        let pad = Pad::Sides(if side % 2 == 0 { 0 } else { side / 2 });
         let spec = ConvSpec { inputs, outputs, kernel: side, stride, pad, groups };
         let geometry = Geometry::new(spec, batch, size, size);
         let flops = 2e-6 * (geometry.out_pixels() * outputs * inputs / groups * side * side) as f64;

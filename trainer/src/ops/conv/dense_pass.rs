@@ -5,7 +5,15 @@
 //! gradient of stride s is s^2 such convolutions of stride 1, one for each remainder of row and column, each with the part
 //! of the window that meets it.
 
-use super::{Geometry, ends::Band};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::{
+    super::{BufferPool, ChannelSums, access::PartSums},
+    Geometry,
+    ends::{Band, Finish, MapReader, part_sums},
+    scratch::{Scratch, Shared},
+};
 
 /// Output pixels that see the same part of the window.
 #[derive(Debug, Clone)]
@@ -20,6 +28,22 @@ pub(super) struct Phase {
     pub(super) len: usize,
     /// Taps of the (turned, for a gradient) window, in the order of the runs.
     pub(super) taps: Vec<usize>,
+}
+
+impl Phase {
+    /// How many of its pixels a block of so many pixels has.
+    pub(super) fn there(&self, pixels: usize) -> usize {
+        self.places.partition_point(|place| *place < pixels)
+    }
+
+    /// Puts products `[pixels, width]` to their places in `[pixels, outputs]`, from channel `first` on.
+    pub(super) fn place(&self, products: &[f32], width: usize, values: &mut [f32], outputs: usize, first: usize) {
+        let channels = width.min(outputs - first);
+        let there = self.there(values.len() / outputs);
+        for (place, product) in self.places[..there].iter().zip(products.chunks_exact(width)) {
+            values[place * outputs + first..][..channels].copy_from_slice(&product[..channels]);
+        }
+    }
 }
 
 /// A convolution in one direction, by blocks of output rows.
@@ -137,13 +161,47 @@ impl Pass {
         }
     }
 
-    /// Blocks of an image.
-    pub(super) fn blocks(&self) -> usize {
-        self.out_rows.div_ceil(self.block)
-    }
-
-    /// First row of the band for the block that begins at an output row.
-    pub(super) fn top(&self, row: usize) -> isize {
-        (row * self.step / self.divide) as isize - self.above as isize
+    /// Reads block by block, has `multiply` compute its output from band to values (with scratch in between), and finishes
+    /// it.
+    #[expect(clippy::too_many_arguments, reason = "what a convolution has")]
+    pub(super) fn run(
+        &self,
+        arch: Arch,
+        reader: &impl MapReader,
+        finish: &Finish<'_>,
+        map: &mut [f32],
+        sums: Option<&mut ChannelSums>,
+        pool: &BufferPool,
+        scratch: usize,
+        multiply: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
+    ) {
+        let row = self.out_columns * self.outputs;
+        let moved = if finish.is_in_place() { 0 } else { self.block * row };
+        let take = || [self.band.len(), scratch, moved].map(|values| Scratch::take(pool, values));
+        let map = Shared::new(map);
+        let block = |[band, scratch, moved]: &mut [Scratch; 3], task: usize| {
+            let blocks = self.out_rows.div_ceil(self.block);
+            let (image, first) = (task / blocks, task % blocks * self.block);
+            let rows = self.block.min(self.out_rows - first);
+            let top = (first * self.step / self.divide) as isize - self.above as isize;
+            self.band.read(reader, image, top, band);
+            let pixel = (image * self.out_rows + first) * self.out_columns;
+            let values = if finish.is_in_place() {
+                // SAFETY: these rows are this task's.
+                unsafe { map.slice(pixel * self.outputs, rows * row) }
+            } else {
+                &mut moved[..rows * row]
+            };
+            multiply(band, scratch, values);
+            let mut sums = part_sums(sums.is_some(), arch, self.outputs);
+            // SAFETY: these rows are this task's.
+            unsafe { finish.apply(arch, pixel, self.outputs, values, map, sums.as_mut()) };
+            sums
+        };
+        let tasks = (0..self.images * self.out_rows.div_ceil(self.block)).into_par_iter();
+        let parts: Vec<Option<PartSums>> = tasks.map_init(take, block).collect();
+        if let Some(sums) = sums {
+            *sums = ChannelSums::reduce(self.outputs, parts.into_iter().flatten());
+        }
     }
 }

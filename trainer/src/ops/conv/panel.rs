@@ -10,6 +10,14 @@ use super::super::lanes::{lanes, load, store};
 
 /// Rows of a block.
 const ROWS: usize = 6;
+/// Rows of a block of one or two vectors, where there are registers for them.
+const MANY: usize = 2 * ROWS;
+
+/// Whether a block of so many vectors may have [`MANY`] rows.
+#[inline(always)]
+fn has_room<S: Simd>(vectors: usize) -> bool {
+    vectors * MANY + vectors < S::REGISTER_COUNT
+}
 
 /// How channels are cut into panels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +92,15 @@ impl Gather<'_> {
 
     #[inline(always)]
     fn rows<S: Simd, const V: usize>(&self, simd: S) {
-        let mut c = self.c;
-        for offsets in self.offsets.chunks(ROWS) {
+        let (mut c, mut rest) = (self.c, self.offsets);
+        while !rest.is_empty() {
+            let rows = if has_room::<S>(V) && rest.len() >= MANY { MANY } else { rest.len().min(ROWS) };
+            let offsets;
+            (offsets, rest) = rest.split_at(rows);
             // SAFETY: `run`'s caller's.
             unsafe {
-                match offsets.len() {
+                match rows {
+                    MANY if has_room::<S>(V) => self.block::<S, MANY, V>(simd, offsets, c),
                     1 => self.block::<S, 1, V>(simd, offsets, c),
                     2 => self.block::<S, 2, V>(simd, offsets, c),
                     3 => self.block::<S, 3, V>(simd, offsets, c),
@@ -185,10 +197,14 @@ impl Outer {
 
     #[inline(always)]
     fn blocks<S: Simd, const V: usize>(&self, simd: S) {
-        for from in (0..self.values).step_by(ROWS) {
+        let mut from = 0;
+        while from < self.values {
+            let rest = self.values - from;
+            let rows = if has_room::<S>(V) && rest >= MANY { MANY } else { rest.min(ROWS) };
             // SAFETY: `run`'s caller's.
             unsafe {
-                match self.values - from {
+                match rows {
+                    MANY if has_room::<S>(V) => self.block::<S, MANY, V>(simd, from),
                     1 => self.block::<S, 1, V>(simd, from),
                     2 => self.block::<S, 2, V>(simd, from),
                     3 => self.block::<S, 3, V>(simd, from),
@@ -197,6 +213,7 @@ impl Outer {
                     _ => self.block::<S, ROWS, V>(simd, from),
                 }
             }
+            from += rows;
         }
     }
 

@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::{
     super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, lanes::paths},
-    ConvKernel, Dense, Epilogue, Geometry, Winograd,
+    ConvKernel, Dense, Epilogue, Geometry, Grouped, Winograd,
 };
 use crate::graph::{ConvSpec, Pad};
 
@@ -272,5 +272,36 @@ fn dense_does_not_depend_on_threads() {
     for (kernel, stride) in [(3, 2), (7, 2)] {
         let g = Geometry::new(spec(5, 70, kernel, stride, kernel / 2, 1), 3, 17, 22);
         assert_deterministic(&Dense::new(g), g);
+    }
+}
+
+#[test]
+fn grouped_agrees_with_the_definition() {
+    // Groups, inputs and outputs of a group.
+    let groups =
+        [(32, 4, 4), (5, 8, 8), (3, 16, 16), (2, 32, 32), (7, 1, 1), (3, 2, 5), (4, 16, 4), (2, 3, 64), (1, 6, 9)];
+    for (groups, ins, outs) in groups {
+        for (kernel, stride, pad) in [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2)] {
+            for [images, rows, columns] in [[2, 7, 9], [1, 2, 14], [1, 13, 12]] {
+                let g = Geometry::new(
+                    spec(groups * ins, groups * outs, kernel, stride, pad, groups),
+                    images,
+                    rows,
+                    columns,
+                );
+                for arch in paths() {
+                    let errors = Inputs::new(g).errors(&Grouped::with_arch(g, arch));
+                    assert!(errors.iter().all(|e| *e < 1e-6), "{g:?} {arch:?}: {errors:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn grouped_does_not_depend_on_threads() {
+    for width in [4, 16] {
+        let g = Geometry::new(spec(8 * width, 8 * width, 3, 1, 1, 8), 3, 17, 22);
+        assert_deterministic(&Grouped::new(g), g);
     }
 }
