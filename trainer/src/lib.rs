@@ -4,7 +4,7 @@
 //! one linear head per attribute, and leaves a folder with metrics, weights, predictions and curves. [`predict`] needs
 //! nothing but that folder. The trainer knows no database and no web.
 //!
-//! - [`data`]: datasets, decoding, targets and masks.
+//! - [`data`]: datasets, decoding, targets and masks, the loader; [`augment`]: what happens to training photos.
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`attention`], [`losses`], [`sampler`], [`optim`], [`ema`], [`schedule`], [`lr_finder`]: training.
@@ -13,6 +13,7 @@
 //! - [`pseudo`], [`auxiliary`]: photos without labels and from other sets.
 
 pub mod attention;
+pub mod augment;
 pub mod auxiliary;
 pub mod calibrate;
 mod checkpoint;
