@@ -47,6 +47,27 @@ struct Apply<'a> {
     out: &'a mut [f32],
 }
 
+/// One permutation of a vector, of the instruction set that the code around it is compiled for.
+trait Permute<const L: usize>: Copy {
+    fn permute(self, x: [f32; L], lane: [u32; L]) -> [f32; L];
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Permute<16> for pulp::x86::V4 {
+    #[inline(always)]
+    fn permute(self, x: [f32; 16], lane: [u32; 16]) -> [f32; 16] {
+        pulp::cast(self.avx512f._mm512_permutexvar_ps(pulp::cast(lane), pulp::cast(x)))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Permute<8> for pulp::x86::V3 {
+    #[inline(always)]
+    fn permute(self, x: [f32; 8], lane: [u32; 8]) -> [f32; 8] {
+        pulp::cast(self.avx2._mm256_permutevar8x32_ps(pulp::cast(x), pulp::cast(lane)))
+    }
+}
+
 impl NullaryFnOnce for Apply<'_> {
     type Output = ();
 
@@ -54,19 +75,9 @@ impl NullaryFnOnce for Apply<'_> {
     fn call(self) {
         match self.arch {
             #[cfg(target_arch = "x86_64")]
-            Arch::V4(v4) if self.spread.narrow && self.spread.width == 16 => self.permute(
-                |lane| lane.map_or([0; 16], |lane| std::array::from_fn(|i| lane[i])),
-                |x: [f32; 16], lane: [u32; 16]| -> [f32; 16] {
-                    pulp::cast(v4.avx512f._mm512_permutexvar_ps(pulp::cast(lane), pulp::cast(x)))
-                },
-            ),
+            Arch::V4(v4) if self.spread.narrow && self.spread.width == 16 => self.permute::<16>(v4),
             #[cfg(target_arch = "x86_64")]
-            Arch::V3(v3) if self.spread.narrow && self.spread.width == 8 => self.permute(
-                |lane| lane.map_or([0; 8], |lane| std::array::from_fn(|i| lane[i])),
-                |x: [f32; 8], lane: [u32; 8]| -> [f32; 8] {
-                    pulp::cast(v3.avx2._mm256_permutevar8x32_ps(pulp::cast(x), pulp::cast(lane)))
-                },
-            ),
+            Arch::V3(v3) if self.spread.narrow && self.spread.width == 8 => self.permute::<8>(v3),
             _ => self.gather(),
         }
     }
@@ -75,26 +86,26 @@ impl NullaryFnOnce for Apply<'_> {
 impl Apply<'_> {
     /// By one permutation per vector; eight of them are kept.
     #[inline(always)]
-    fn permute<const L: usize>(
-        self,
-        table: impl Fn(Option<&[u32]>) -> [u32; L],
-        permute: impl Fn([f32; L], [u32; L]) -> [f32; L],
-    ) {
+    fn permute<const L: usize>(self, by: impl Permute<L>) {
         let Self { spread, band, channels, out, .. } = self;
         let inputs = spread.lane.len() / L;
         for from in (0..inputs).step_by(8) {
-            let tables: [[u32; L]; 8] = std::array::from_fn(|i| table(spread.lane.chunks_exact(L).nth(from + i)));
+            let mut tables = [[0; L]; 8];
             let count = (inputs - from).min(8);
+            for (table, lane) in tables.iter_mut().zip(spread.lane[from * L..].chunks_exact(L)) {
+                table.copy_from_slice(lane);
+            }
             for (pixel, out) in band.chunks_exact(channels).zip(out.chunks_exact_mut(spread.lane.len())) {
                 let x = &pixel[spread.first..];
-                let x = if x.len() >= L {
-                    std::array::from_fn(|i| x[i])
+                let mut vector = [0.0; L];
+                if x.len() >= L {
+                    vector.copy_from_slice(&x[..L]);
                 } else {
-                    std::array::from_fn(|i| x.get(i).copied().unwrap_or(0.0))
-                };
-                let out = out[from * L..].chunks_exact_mut(L);
-                for (out, table) in out.zip(&tables[..count]) {
-                    out.copy_from_slice(&permute(x, *table));
+                    vector[..x.len()].copy_from_slice(x);
+                }
+                let out = &mut out[from * L..];
+                for (out, table) in out.chunks_exact_mut(L).zip(&tables[..count]) {
+                    out.copy_from_slice(&by.permute(vector, *table));
                 }
             }
         }
