@@ -83,7 +83,7 @@ impl Dense {
     ) {
         let panels = Panels::new(self.arch, pass.outputs);
         let weights = self.weights(pass, panels, windows, pool);
-        let most = pass.phases.iter().map(|phase| phase.places.len()).max().unwrap_or(0);
+        let most = pass.phases.iter().map(|phase| phase.targets.len()).max().unwrap_or(0);
         let each = weights.len() / panels.count;
         pass.run(self.arch, reader, finish, map, sums, pool, most * panels.width, |band, products, values| {
             for (panel, weights) in weights.chunks_exact(each).enumerate() {
@@ -109,21 +109,22 @@ impl Dense {
         values: &mut [f32],
         outputs: usize,
     ) {
-        let there = phase.there(values.len() / outputs);
-        let product = Gather {
-            a: band.as_ptr(),
-            offsets: &phase.offsets[..there],
-            runs: &phase.runs,
-            len: phase.len,
-            b: weights.as_ptr(),
-            c: products.as_mut_ptr(),
-            c_stride: panels.width,
-            vectors: panels.vectors,
-            add: false,
-        };
-        // SAFETY: the pass makes offsets and runs within its band; the products have room for all its places.
-        unsafe { product.run(self.arch) };
-        phase.place(products, panels.width, values, outputs, panel * panels.width);
+        let width = panels.width;
+        phase.write((values, outputs, panel * width), (products, width), |there, c, targets| {
+            let product = Gather {
+                a: band.as_ptr(),
+                offsets: &phase.offsets[..there],
+                runs: &phase.runs,
+                len: phase.len,
+                b: weights.as_ptr(),
+                c,
+                targets,
+                vectors: panels.vectors,
+                add: false,
+            };
+            // SAFETY: the pass makes offsets and runs within its band, and the targets are within what they are in.
+            unsafe { product.run(self.arch) };
+        });
     }
 
     fn weight_gradient(&self, x: &Reader<'_>, dy: &GradReader<'_>, dw: &mut [f32], pool: &BufferPool) {

@@ -20,8 +20,8 @@ use super::{
 pub(super) struct Phase {
     /// Where the first run begins in the band, for each pixel.
     pub(super) offsets: Vec<usize>,
-    /// Which pixels of the block they are, ascending.
-    pub(super) places: Vec<usize>,
+    /// Where the values of each pixel of the output begin in the block, ascending.
+    pub(super) targets: Vec<usize>,
     /// Where each run begins, from the pixel's offset on.
     pub(super) runs: Vec<usize>,
     /// Values of a run.
@@ -31,17 +31,27 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    /// How many of its pixels a block of so many pixels has.
-    pub(super) fn there(&self, pixels: usize) -> usize {
-        self.places.partition_point(|place| *place < pixels)
+    /// How many of its pixels a block of so many values has.
+    pub(super) fn there(&self, values: usize) -> usize {
+        self.targets.partition_point(|target| *target < values)
     }
 
-    /// Puts products `[pixels, width]` to their places in `[pixels, outputs]`, from channel `first` on.
-    pub(super) fn place(&self, products: &[f32], width: usize, values: &mut [f32], outputs: usize, first: usize) {
-        let channels = width.min(outputs - first);
-        let there = self.there(values.len() / outputs);
-        for (place, product) in self.places[..there].iter().zip(products.chunks_exact(width)) {
-            values[place * outputs + first..][..channels].copy_from_slice(&product[..channels]);
+    /// Has `product` write the phase's pixels for one panel: straight to their targets from channel `first` on, or, where
+    /// the panel has more channels than the output, by way of `products`.
+    pub(super) fn write(
+        &self,
+        (values, outputs, first): (&mut [f32], usize, usize),
+        (products, width): (&mut [f32], usize),
+        product: impl FnOnce(usize, *mut f32, &[usize]),
+    ) {
+        let there = self.there(values.len());
+        if first + width <= outputs {
+            return product(there, values[first..].as_mut_ptr(), &self.targets[..there]);
+        }
+        let packed: Vec<usize> = (0..there).map(|pixel| pixel * width).collect();
+        product(there, products.as_mut_ptr(), &packed);
+        for (target, product) in self.targets.iter().zip(products.chunks_exact(width)).take(there) {
+            values[target + first..target + outputs].copy_from_slice(&product[..outputs - first]);
         }
     }
 }
@@ -81,10 +91,10 @@ impl Pass {
             left: g.pad_left,
         };
         let pixel = |row: usize, column: usize| (row * band.band_columns + column) * band.channels;
-        let places: Vec<usize> = (0..block * g.out_columns).collect();
+        let pixels = 0..block * g.out_columns;
         let phase = Phase {
-            offsets: places.iter().map(|p| pixel(p / g.out_columns * stride, p % g.out_columns * stride)).collect(),
-            places,
+            offsets: pixels.clone().map(|p| pixel(p / g.out_columns * stride, p % g.out_columns * stride)).collect(),
+            targets: pixels.map(|p| p * g.spec.outputs).collect(),
             runs: (0..kernel).map(|row| pixel(row, 0)).collect(),
             len: kernel * band.channels,
             taps: (0..kernel * kernel).collect(),
@@ -126,12 +136,12 @@ impl Pass {
             let inside = |size: usize, pad: usize, remainder: usize| {
                 (0..size).filter(move |i| (i + pad) % stride == remainder).map(move |i| (i, (i + pad) / stride))
             };
-            let (mut offsets, mut places) = (Vec::new(), Vec::new());
+            let (mut offsets, mut targets) = (Vec::new(), Vec::new());
             for (y, out_y) in inside(block, g.pad_top, row) {
                 for (x, out_x) in inside(g.columns, g.pad_left, column) {
                     let first = (out_y + most - rows.max(1), out_x + most - columns.max(1));
                     offsets.push((first.0 * band.band_columns + first.1) * band.channels);
-                    places.push(y * g.columns + x);
+                    targets.push((y * g.columns + x) * g.spec.inputs);
                 }
             }
             let turned = |tap: usize| kernel * kernel - 1 - tap;
@@ -141,7 +151,7 @@ impl Pass {
             });
             Phase {
                 offsets,
-                places,
+                targets,
                 runs: (0..rows).filter(|_| columns > 0).map(|r| r * band.band_columns * band.channels).collect(),
                 len: columns * band.channels,
                 taps: taps.collect(),

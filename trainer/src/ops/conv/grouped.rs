@@ -95,7 +95,7 @@ impl Direction<'_> {
     }
 
     fn most_pixels(&self) -> usize {
-        self.pass.phases.iter().map(|phase| phase.places.len()).max().unwrap_or(0)
+        self.pass.phases.iter().map(|phase| phase.targets.len()).max().unwrap_or(0)
     }
 }
 
@@ -151,20 +151,22 @@ impl Grouped {
                 for (panel, weights) in weights.chunks_exact(taps * ins * width).enumerate() {
                     let mut b = weights.as_ptr();
                     for (phase, offsets, taps) in &places {
-                        let product = Gather {
-                            a: band[panel * width / outs * ins..].as_ptr(),
-                            offsets: &offsets[..phase.there(values.len() / outputs)],
-                            runs: taps,
-                            len: ins,
-                            b,
-                            c: products.as_mut_ptr(),
-                            c_stride: width,
-                            vectors: panels.vectors,
-                            add: false,
-                        };
-                        // SAFETY: the pass makes all places within its band; the products have room for a phase.
-                        unsafe { product.run(self.arch) };
-                        phase.place(products, width, values, outputs, panel * width);
+                        let target = (&mut *values, outputs, panel * width);
+                        phase.write(target, (&mut *products, width), |there, c, targets| {
+                            let product = Gather {
+                                a: band[panel * width / outs * ins..].as_ptr(),
+                                offsets: &offsets[..there],
+                                runs: taps,
+                                len: ins,
+                                b,
+                                c,
+                                targets,
+                                vectors: panels.vectors,
+                                add: false,
+                            };
+                            // SAFETY: the pass makes all places within its band; `write` gives room for a phase.
+                            unsafe { product.run(self.arch) };
+                        });
                         b = b.wrapping_add(taps.len() * ins * width);
                     }
                 }
@@ -183,17 +185,20 @@ impl Grouped {
                 spreads[panel].apply(self.arch, band, channels, inputs);
                 let mut b = weights.as_ptr();
                 for (phase, offsets, taps) in &places {
-                    let product = LaneGather {
-                        a: inputs.as_ptr(),
-                        offsets: &offsets[..phase.there(values.len() / outputs)],
-                        runs: taps,
-                        len: ins,
-                        b,
-                        c: products.as_mut_ptr(),
-                    };
-                    // SAFETY: the pass makes all places within its band, which is spread whole.
-                    unsafe { product.run(self.arch) };
-                    phase.place(products, width, values, outputs, panel * width);
+                    let target = (&mut *values, outputs, panel * width);
+                    phase.write(target, (&mut *products, width), |there, c, targets| {
+                        let product = LaneGather {
+                            a: inputs.as_ptr(),
+                            offsets: &offsets[..there],
+                            runs: taps,
+                            len: ins,
+                            b,
+                            c,
+                            targets,
+                        };
+                        // SAFETY: the pass makes all places within its band, which is spread whole.
+                        unsafe { product.run(self.arch) };
+                    });
                     b = b.wrapping_add(taps.len() * ins * width);
                 }
             }

@@ -125,7 +125,7 @@ impl Apply<'_> {
 /// Pixels of a block.
 const ROWS: usize = 12;
 
-/// `c[row] = sum over runs and k of a[offsets[row] + run + k] b[run, k]`, all of them vectors.
+/// `c[targets[row]] = sum over runs and k of a[offsets[row] + run + k] b[run, k]`, all of them vectors.
 pub(super) struct LaneGather<'a> {
     pub(super) a: *const f32,
     /// Where each row begins.
@@ -136,8 +136,9 @@ pub(super) struct LaneGather<'a> {
     pub(super) len: usize,
     /// `[runs, len]`.
     pub(super) b: *const f32,
-    /// `[rows]`.
     pub(super) c: *mut f32,
+    /// Where each row of it goes.
+    pub(super) targets: &'a [usize],
 }
 
 impl LaneGather<'_> {
@@ -165,7 +166,7 @@ impl LaneGather<'_> {
                 }
             }
             for (row, sum) in sums.iter().enumerate() {
-                store::<S>(self.c, (from + row) * width, *sum);
+                store::<S>(self.c, self.targets[from + row], *sum);
             }
         }
     }

@@ -61,7 +61,7 @@ impl Panels {
     }
 }
 
-/// `c[row] (+)= sum over runs and k of a[offsets[row] + run + k] b[run, k]`: a product whose left side is gathered.
+/// `c[targets[row]] (+)= sum over runs and k of a[offsets[row] + run + k] b[run, k]`: a product whose left side is gathered.
 pub(super) struct Gather<'a> {
     /// Left side.
     pub(super) a: *const f32,
@@ -73,10 +73,10 @@ pub(super) struct Gather<'a> {
     pub(super) len: usize,
     /// Right side: one panel `[runs, len, width]`.
     pub(super) b: *const f32,
-    /// Result `[rows, width]`.
+    /// Result.
     pub(super) c: *mut f32,
-    /// From row to row of the result.
-    pub(super) c_stride: usize,
+    /// Where each row of it goes.
+    pub(super) targets: &'a [usize],
     /// Vectors of the panel.
     pub(super) vectors: usize,
     /// Add to what is there.
@@ -92,11 +92,13 @@ impl Gather<'_> {
 
     #[inline(always)]
     fn rows<S: Simd, const V: usize>(&self, simd: S) {
-        let (mut c, mut rest) = (self.c, self.offsets);
+        let (mut rest, mut targets) = (self.offsets, self.targets);
         while !rest.is_empty() {
             let rows = if has_room::<S>(V) && rest.len() >= MANY { MANY } else { rest.len().min(ROWS) };
             let offsets;
             (offsets, rest) = rest.split_at(rows);
+            let c;
+            (c, targets) = targets.split_at(rows);
             // SAFETY: `run`'s caller's.
             unsafe {
                 match rows {
@@ -109,12 +111,11 @@ impl Gather<'_> {
                     _ => self.block::<S, ROWS, V>(simd, offsets, c),
                 }
             }
-            c = c.wrapping_add(offsets.len() * self.c_stride);
         }
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const R: usize, const V: usize>(&self, simd: S, offsets: &[usize], c: *mut f32) {
+    unsafe fn block<S: Simd, const R: usize, const V: usize>(&self, simd: S, offsets: &[usize], targets: &[usize]) {
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
         let mut b = self.b;
         // SAFETY: `run`'s caller's.
@@ -132,9 +133,11 @@ impl Gather<'_> {
                     b = b.add(V * lanes::<S>());
                 }
             }
+            // As many as sums, so that these are never in memory.
+            let targets: [usize; R] = std::array::from_fn(|row| targets[row]);
             for (row, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    put::<S>(simd, c, row * self.c_stride + v * lanes::<S>(), *sum, self.add);
+                    put::<S>(simd, self.c, targets[row] + v * lanes::<S>(), *sum, self.add);
                 }
             }
         }

@@ -27,6 +27,12 @@ const BLOCK: usize = 160 << 10;
 const FEWEST: usize = 16;
 /// Values of the tiles that are in the third-level cache at a time.
 const SUPERBLOCK: usize = 2 << 20;
+/// Values of transformed weights that every block of tiles may read anew.
+const SMALL_WEIGHTS: usize = 1 << 20;
+/// Inputs whose transformed weights of one panel stay in the second-level cache.
+const INPUTS: usize = 64;
+/// Tiles that are multiplied with these at a time.
+const TILES: usize = 64;
 /// Windows that are transformed at a time.
 const WINDOWS: usize = 8;
 
@@ -192,7 +198,7 @@ impl Winograd {
         [4, 2].into_iter().min_by_key(products).unwrap_or(4)
     }
 
-    /// Transforms a panel's windows `ks` to `out[frequency][k]`.
+    /// Transforms a panel's windows `ks` to `out[frequency][k - first k]`.
     ///
     /// # Safety
     /// `out` has these places, which no other task uses meanwhile.
@@ -202,7 +208,7 @@ impl Winograd {
         (panels, panel): (Panels, usize),
         ks: std::ops::Range<usize>,
         tmp: &mut [f32],
-        out: *mut f32,
+        (out, frequency): (*mut f32, usize),
     ) {
         for from in ks.clone().step_by(WINDOWS) {
             let part = from..(from + WINDOWS).min(ks.end);
@@ -212,8 +218,8 @@ impl Winograd {
                 windows: tmp.as_ptr(),
                 count: part.len(),
                 width: panels.width,
-                out: out.wrapping_add(from * panels.width),
-                frequency: windows.k * panels.width,
+                out: out.wrapping_add((from - ks.start) * panels.width),
+                frequency,
             };
             // SAFETY: the caller's.
             unsafe { tiles.run(self.arch) };
@@ -231,7 +237,12 @@ impl Winograd {
         pool: &BufferPool,
     ) {
         let panels = Panels::new(self.arch, plan.outputs);
-        let parts = self.by_blocks(plan, panels, reader, windows, finish, map, sums.is_some(), pool);
+        let values = plan.frequencies() * plan.inputs * panels.padded();
+        let parts = if values <= SMALL_WEIGHTS || panels.count < 2 {
+            self.by_blocks(plan, panels, reader, windows, finish, map, sums.is_some(), pool)
+        } else {
+            self.by_panels(plan, panels, reader, windows, finish, map, sums.is_some(), pool)
+        };
         if let Some(sums) = sums {
             *sums = ChannelSums::reduce(plan.outputs, parts.into_iter().flatten());
         }
@@ -260,8 +271,9 @@ impl Winograd {
             let (panel, from) = (task / chunks, task % chunks * chunk);
             let mut tmp = Scratch::take(pool, WINDOWS * 9 * panels.width);
             let ks = from..(from + chunk).min(plan.inputs);
+            let out = weights.at(panel * panel_values + from * panels.width);
             // SAFETY: every task has its own panel or ks.
-            unsafe { self.weights(windows, (panels, panel), ks, &mut tmp, weights.at(panel * panel_values)) };
+            unsafe { self.weights(windows, (panels, panel), ks, &mut tmp, (out, plan.inputs * panels.width)) };
         });
 
         let inputs = plan.inputs.next_multiple_of(vector_lanes(self.arch));
@@ -281,6 +293,7 @@ impl Winograd {
             ]
         };
         let offsets: Vec<usize> = (0..tiles).map(|tile| tile * inputs).collect();
+        let targets: Vec<usize> = (0..tiles).map(|tile| tile * panels.width).collect();
         let block = |[band, values, products, moved]: &mut [Scratch; 4], block: usize| {
             let rows = block * rows..((block + 1) * rows).min(plan.all_rows);
             let tiles = rows.len() * plan.tile_columns;
@@ -305,7 +318,7 @@ impl Winograd {
                         len: plan.inputs,
                         b: weights.at(panel * panel_values + frequency * plan.inputs * panels.width),
                         c: products.as_mut_ptr().wrapping_add(frequency * to.frequency),
-                        c_stride: panels.width,
+                        targets: &targets[..tiles],
                         vectors: panels.vectors,
                         add: false,
                     };
@@ -313,19 +326,9 @@ impl Winograd {
                     unsafe { product.run(self.arch) };
                 }
                 for (i, row) in rows.clone().enumerate() {
-                    let back = OutputTiles {
-                        m: plan.m,
-                        products: products.as_ptr().wrapping_add(i * plan.tile_columns * to.tile),
-                        layout: to,
-                        tiles: plan.tile_columns,
-                        out: target(i, row).wrapping_add(panel * panels.width),
-                        stride: plan.outputs,
-                        channels: panels.width.min(plan.outputs - panel * panels.width),
-                        rows: plan.pixels(row).1,
-                        columns: plan.out_columns,
-                    };
+                    let out = target(i, row);
                     // SAFETY: a row of tiles is one task's; the map (or the scratch) has its pixels.
-                    unsafe { back.run(self.arch) };
+                    unsafe { self.output(plan, (panels, panel), (products, to), i, row, out) };
                 }
             }
             let mut sums = part_sums(summed, self.arch, plan.outputs);
@@ -340,6 +343,128 @@ impl Winograd {
             sums
         };
         (0..blocks).into_par_iter().map_init(take, block).collect()
+    }
+
+    /// For large weights: tiles of many images are transformed first; then each task takes one panel of outputs, whose
+    /// weights are transformed a few inputs at a time and used for all tiles while they are in the cache.
+    #[expect(clippy::too_many_arguments, reason = "one call, of one place")]
+    fn by_panels(
+        &self,
+        plan: &Plan,
+        panels: Panels,
+        reader: &impl MapReader,
+        windows: &Windows<'_>,
+        finish: &Finish<'_>,
+        map: &mut [f32],
+        summed: bool,
+        pool: &BufferPool,
+    ) -> Vec<Option<PartSums>> {
+        let frequencies = plan.frequencies();
+        let inputs = plan.inputs.next_multiple_of(vector_lanes(self.arch));
+        let rows = (SUPERBLOCK / (frequencies * inputs)).div_ceil(plan.tile_columns).clamp(1, plan.all_rows);
+        let most = rows * plan.tile_columns;
+        let mut values = Scratch::take(pool, frequencies * spaced(most * inputs));
+        let mut moved = Scratch::take(pool, if finish.is_in_place() { 0 } else { map.len() });
+        let (values, map) = (Shared::new(&mut values), Shared::new(map));
+        let target = if finish.is_in_place() { map } else { Shared::new(&mut moved) };
+        let offsets: Vec<usize> = (0..most).map(|tile| tile * inputs).collect();
+        let targets: Vec<usize> = (0..most).map(|tile| tile * panels.width).collect();
+        let mut parts = Vec::new();
+        for first in (0..plan.all_rows).step_by(rows) {
+            let rows = first..(first + rows).min(plan.all_rows);
+            let tiles = rows.len() * plan.tile_columns;
+            let from = Layout { frequency: spaced(tiles * inputs), panel: 0, tile: inputs, width: inputs };
+            let to =
+                Layout { frequency: spaced(tiles * panels.width), panel: 0, tile: panels.width, width: panels.width };
+            rows.clone().into_par_iter().for_each_init(
+                || Scratch::take(pool, plan.input_band().len()),
+                |band, row| {
+                    let out = values.at((row - first) * plan.tile_columns * inputs);
+                    // SAFETY: every task has its own tiles.
+                    unsafe { plan.transform(self.arch, reader, row..row + 1, band, (out, from)) };
+                },
+            );
+            let take = || {
+                [
+                    Scratch::take(pool, WINDOWS * 9 * panels.width),
+                    Scratch::take(pool, frequencies * INPUTS * panels.width),
+                    Scratch::take(pool, frequencies * to.frequency),
+                ]
+            };
+            (0..panels.count).into_par_iter().for_each_init(take, |[tmp, weights, products], panel| {
+                for k in (0..plan.inputs).step_by(INPUTS) {
+                    let ks = k..(k + INPUTS).min(plan.inputs);
+                    let len = ks.len();
+                    let frequency_values = INPUTS * panels.width;
+                    // SAFETY: the weights are this task's and have room for so many inputs.
+                    unsafe {
+                        self.weights(windows, (panels, panel), ks, tmp, (weights.as_mut_ptr(), frequency_values));
+                    }
+                    for part in (0..tiles).step_by(TILES) {
+                        let part = part..(part + TILES).min(tiles);
+                        for frequency in 0..frequencies {
+                            let product = Gather {
+                                a: values.at(frequency * from.frequency + k),
+                                offsets: &offsets[part.clone()],
+                                runs: &[0],
+                                len,
+                                b: weights[frequency * frequency_values..].as_ptr(),
+                                c: products.as_mut_ptr().wrapping_add(frequency * to.frequency),
+                                targets: &targets[part.clone()],
+                                vectors: panels.vectors,
+                                add: k > 0,
+                            };
+                            // SAFETY: weights and values have these places, the products are this task's.
+                            unsafe { product.run(self.arch) };
+                        }
+                    }
+                }
+                for row in rows.clone() {
+                    let out = target.at(plan.pixels(row).0 * plan.outputs);
+                    // SAFETY: every task has its own channels of the map.
+                    unsafe { self.output(plan, (panels, panel), (products, to), row - first, row, out) };
+                }
+            });
+            parts.par_extend(rows.into_par_iter().map(|row| {
+                let (first, there) = plan.pixels(row);
+                let mut sums = part_sums(summed, self.arch, plan.outputs);
+                // SAFETY: every task has its own pixels.
+                unsafe {
+                    let values = target.slice(first * plan.outputs, there * plan.out_columns * plan.outputs);
+                    finish.apply(self.arch, first, plan.outputs, values, map, sums.as_mut());
+                }
+                sums
+            }));
+        }
+        parts
+    }
+
+    /// Transforms the products of the `i`th row of tiles back to pixels of one panel.
+    ///
+    /// # Safety
+    /// `out` has the pixels of this row of tiles; no other task uses these channels of them meanwhile.
+    unsafe fn output(
+        &self,
+        plan: &Plan,
+        (panels, panel): (Panels, usize),
+        (products, layout): (&[f32], Layout),
+        i: usize,
+        row: usize,
+        out: *mut f32,
+    ) {
+        let back = OutputTiles {
+            m: plan.m,
+            products: products[i * plan.tile_columns * layout.tile..].as_ptr(),
+            layout,
+            tiles: plan.tile_columns,
+            out: out.wrapping_add(panel * panels.width),
+            stride: plan.outputs,
+            channels: panels.width.min(plan.outputs - panel * panels.width),
+            rows: plan.pixels(row).1,
+            columns: plan.out_columns,
+        };
+        // SAFETY: the caller's.
+        unsafe { back.run(self.arch) };
     }
 
     fn weight_gradient(&self, x: &Reader<'_>, dy: &GradReader<'_>, dw: &mut [f32], pool: &BufferPool) {
