@@ -1,8 +1,9 @@
 //! Times the convolutions of ResNet-34, ResNet-50 and ResNeXt-50, layer by layer.
 //!
-//! `cargo run --release -p kenami-trainer --example bench_conv [FILTER] [BATCH] [cpu]`: milliseconds (the fastest of several; with `cpu` processor time per thread) of
-//! the forward pass with sums, and of both gradients under batch-norm and ReLU; GFLOP/s as a direct convolution would
-//! count them. `scripts/bench_conv.py` prints the same for PyTorch.
+//! `cargo run --release -p kenami-trainer --example bench_conv [FILTER] [BATCH] [cpu]`: milliseconds, the fastest of
+//! several (with `cpu`, processor time per thread), and GFLOP/s as a direct convolution would count them. First as in
+//! training: the forward pass reads through batch-norm and ReLU and sums its output; the gradients go through both. Then the
+//! convolutions alone, which is what `scripts/bench_conv.py` prints for PyTorch.
 
 use std::time::Instant;
 
@@ -47,7 +48,7 @@ fn kernel(geometry: Geometry) -> Box<dyn ConvKernel> {
 }
 
 fn values(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i as f32 * 0.618_034).fract() - 0.5).collect()
+    (0..len).map(|i| (i % 1021) as f32 / 1021.0 - 0.5).collect()
 }
 
 /// Milliseconds that the process's threads have been on a processor, by Linux's account.
@@ -80,10 +81,10 @@ fn main() {
     let filter = arguments.next().unwrap_or_default();
     let batch = arguments.next().and_then(|batch| batch.parse().ok()).unwrap_or(16);
     let by_clock = arguments.next().is_none_or(|kind| kind != "cpu");
-    println!(
-        "{:14} {:>8} {:>7} {:>8} {:>7} {:>8} {:>7} {:>8}",
-        "layer", "fwd ms", "GF/s", "dx ms", "GF/s", "dw ms", "GF/s", "infer"
-    );
+    println!("{:14}{:>45}{:>45}", "", "as in training", "convolution alone");
+    let head = format!("{:>8}{:>7}", "ms", "GF/s");
+    println!("{:14}{:>15}{:>15}{:>15}{:>15}{:>15}{:>15}", "layer", "forward", "dx", "dw", "forward", "dx", "dw");
+    println!("{:14}{}", "", head.repeat(6));
     for (name, inputs, outputs, side, stride, groups, size) in LAYERS {
         if !name.contains(&filter) {
             continue;
@@ -99,27 +100,31 @@ fn main() {
         let weight = values(outputs * inputs / groups * side * side);
         let (scale, shift) = (vec![1.5; inputs], vec![0.1; inputs]);
         let factors = vec![0.5; outputs];
-        let source = Source { values: &x, norm: Some((&scale, &shift)), activation: Activation::Relu };
-        let mut y = vec![0.0; dz.len()];
-        let forward = time(by_clock, || {
-            let mut sums = ChannelSums::default();
-            kernel.forward(source, &weight, &mut y, Some(&mut sums), &pool);
-        });
-        let infer = time(by_clock, || kernel.forward(Source::plain(&x), &weight, &mut y, None, &pool));
-        let gradient = GradSource { values: &dz, norm: Some((&y, [&factors, &factors, &factors])) };
-        let mut dx = vec![0.0; x.len()];
-        let input = time(by_clock, || {
-            let mut sums = ChannelSums::default();
-            let sink = GradSink { values: &mut dx, accumulate: false, input: source, sums: Some(&mut sums) };
-            kernel.backward(source, &weight, gradient, Some(sink), None, &pool);
-        });
-        let mut dw = vec![0.0; weight.len()];
-        let weights = time(by_clock, || kernel.backward(source, &weight, gradient, None, Some(&mut dw), &pool));
-        println!(
-            "{name:14} {forward:8.2} {:7.0} {input:8.2} {:7.0} {weights:8.2} {:7.0} {infer:8.2}",
-            flops / forward,
-            flops / input,
-            flops / weights,
-        );
+        let (mut y, mut dx, mut dw) = (vec![0.0; dz.len()], vec![0.0; x.len()], vec![0.0; weight.len()]);
+        print!("{name:14}");
+        for fused in [true, false] {
+            let source = if fused {
+                Source { values: &x, norm: Some((&scale, &shift)), activation: Activation::Relu }
+            } else {
+                Source::plain(&x)
+            };
+            let forward = time(by_clock, || {
+                let mut sums = ChannelSums::default();
+                kernel.forward(source, &weight, &mut y, fused.then_some(&mut sums), &pool);
+            });
+            let norm = fused.then_some((&y[..], [&factors[..]; 3]));
+            let gradient = GradSource { values: &dz, norm };
+            let input = time(by_clock, || {
+                let mut sums = ChannelSums::default();
+                let sums = fused.then_some(&mut sums);
+                let sink = GradSink { values: &mut dx, accumulate: false, input: source, sums };
+                kernel.backward(source, &weight, gradient, Some(sink), None, &pool);
+            });
+            let weights = time(by_clock, || kernel.backward(source, &weight, gradient, None, Some(&mut dw), &pool));
+            for milliseconds in [forward, input, weights] {
+                print!("{milliseconds:8.2}{:7.0}", flops / milliseconds);
+            }
+        }
+        println!();
     }
 }

@@ -16,8 +16,8 @@ use super::{
     scratch::{Scratch, Shared},
 };
 
-/// Values that are in the third-level cache at a time.
-const SUPERBLOCK: usize = 2 << 20;
+/// Values that are in the third-level cache at a time; tests have several such blocks of small maps.
+const SUPERBLOCK: usize = if cfg!(test) { 1 << 15 } else { 2 << 20 };
 
 /// Inputs with their padding, `[images, band rows, band columns, channels]`, and gradients of the outputs in panels,
 /// `[images, panels, pixels, width]`.

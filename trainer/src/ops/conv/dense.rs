@@ -23,6 +23,11 @@ use super::{
 /// Pixels that are summed over at a time: their panel stays in the first-level cache.
 const SUMMED: usize = 96;
 
+/// Values of weights up to which parts of the batch have sums of their own.
+const FEW_WEIGHTS: usize = 1 << 15;
+/// These parts.
+const PARTS: usize = 16;
+
 /// The kernel for one group and any window.
 #[derive(Debug, Clone)]
 pub struct Dense {
@@ -127,10 +132,92 @@ impl Dense {
         });
     }
 
+    /// For few weights: each of a fixed number of parts of the batch is read once and has sums of its own.
+    fn weight_gradient_by_parts(
+        &self,
+        x: &Reader<'_>,
+        dy: &GradReader<'_>,
+        panels: Panels,
+        pool: &BufferPool,
+    ) -> Scratch {
+        let g = &self.geometry;
+        let pass = Pass::forward(g);
+        let (kernel, run) = (g.spec.kernel, g.spec.kernel * g.spec.inputs);
+        let values = panels.count * kernel * run * panels.width;
+        let blocks = g.images * pass.blocks();
+        let parts = blocks.min(PARTS);
+        let mut sums = Scratch::take(pool, parts * values);
+        let row = pass.band.band_columns * pass.band.channels;
+        sums.par_chunks_mut(values).enumerate().for_each(|(part, sums)| {
+            sums.fill(0.0);
+            let most = pass.block * g.out_columns;
+            let lens = [pass.band.len(), most * g.spec.outputs, most * panels.width];
+            let [mut band, mut gradients, mut packed] = lens.map(|len| Scratch::take(pool, len));
+            for block in part * blocks / parts..(part + 1) * blocks / parts {
+                let (image, first, rows) = pass.place(block);
+                pass.band.read(x, image, pass.top(first), &mut band);
+                let from = (image * g.out_rows + first) * g.out_columns;
+                let pixels = rows * g.out_columns;
+                let gradients = dy.view(from..from + pixels, &mut gradients);
+                for panel in 0..panels.count {
+                    let channels = panels.width.min(g.spec.outputs - panel * panels.width);
+                    for (to, from) in packed.chunks_exact_mut(panels.width).zip(gradients.chunks_exact(g.spec.outputs))
+                    {
+                        to[..channels].copy_from_slice(&from[panel * panels.width..][..channels]);
+                    }
+                    for window_row in 0..kernel {
+                        let product = Outer {
+                            a: band[window_row * row..].as_ptr(),
+                            a_row: g.spec.stride * row,
+                            a_step: g.spec.stride * g.spec.inputs,
+                            b: packed.as_ptr(),
+                            rows,
+                            count: g.out_columns,
+                            values: run,
+                            c: sums[(panel * kernel + window_row) * run * panels.width..].as_mut_ptr(),
+                            vectors: panels.vectors,
+                            add: true,
+                        };
+                        // SAFETY: the band holds all windows of the block; the sums are this part's.
+                        unsafe { product.run(self.arch) };
+                    }
+                }
+            }
+        });
+        let (total, rest) = sums.split_at_mut(values);
+        for part in rest.chunks_exact(values) {
+            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
+        sums
+    }
+
     fn weight_gradient(&self, x: &Reader<'_>, dy: &GradReader<'_>, dw: &mut [f32], pool: &BufferPool) {
         let g = &self.geometry;
-        let (kernel, stride, outputs) = (g.spec.kernel, g.spec.stride, g.spec.outputs);
-        let panels = Panels::new(self.arch, outputs);
+        let panels = Panels::new(self.arch, g.spec.outputs);
+        let values = g.spec.kernel * g.spec.kernel * g.spec.inputs * panels.width;
+        let sums = if panels.count * values <= FEW_WEIGHTS {
+            self.weight_gradient_by_parts(x, dy, panels, pool)
+        } else {
+            self.weight_gradient_by_tasks(x, dy, panels, pool)
+        };
+        let dw = Shared::new(dw);
+        sums[..panels.count * values].par_chunks(values).enumerate().for_each(|(panel, sums)| {
+            let at = Strides { k: panels.width, tap: g.spec.inputs * panels.width };
+            // SAFETY: every panel has its own outputs.
+            unsafe { scatter(sums, at, (panels, panel), 0..g.spec.inputs, &g.spec, dw) };
+        });
+    }
+
+    /// For many weights: tasks share maps that stay in the third-level cache, and have weights of their own.
+    fn weight_gradient_by_tasks(
+        &self,
+        x: &Reader<'_>,
+        dy: &GradReader<'_>,
+        panels: Panels,
+        pool: &BufferPool,
+    ) -> Scratch {
+        let g = &self.geometry;
+        let (kernel, stride) = (g.spec.kernel, g.spec.stride);
         let mut images = Images::new(g, panels, pool);
         let (band, out_pixels) = (images.band, g.out_rows * g.out_columns);
         // [panel][row of the window][column, channel][width]
@@ -173,12 +260,7 @@ impl Dense {
                 }
             });
         }
-        let dw = Shared::new(dw);
-        sums.par_chunks(panel_values).enumerate().for_each(|(panel, sums)| {
-            let at = Strides { k: panels.width, tap: g.spec.inputs * panels.width };
-            // SAFETY: every panel has its own outputs.
-            unsafe { scatter(sums, at, (panels, panel), 0..g.spec.inputs, &g.spec, dw) };
-        });
+        sums
     }
 }
 

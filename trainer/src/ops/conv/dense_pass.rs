@@ -171,6 +171,22 @@ impl Pass {
         }
     }
 
+    /// Blocks of an image.
+    pub(super) fn blocks(&self) -> usize {
+        self.out_rows.div_ceil(self.block)
+    }
+
+    /// Image, first row and rows of the output of a block of the batch.
+    pub(super) fn place(&self, block: usize) -> (usize, usize, usize) {
+        let first = block % self.blocks() * self.block;
+        (block / self.blocks(), first, self.block.min(self.out_rows - first))
+    }
+
+    /// First row of the band for the block that begins at an output row.
+    pub(super) fn top(&self, row: usize) -> isize {
+        (row * self.step / self.divide) as isize - self.above as isize
+    }
+
     /// Reads block by block, has `multiply` compute its output from band to values (with scratch in between), and finishes
     /// it.
     #[expect(clippy::too_many_arguments, reason = "what a convolution has")]
@@ -190,11 +206,8 @@ impl Pass {
         let take = || [self.band.len(), scratch, moved].map(|values| Scratch::take(pool, values));
         let map = Shared::new(map);
         let block = |[band, scratch, moved]: &mut [Scratch; 3], task: usize| {
-            let blocks = self.out_rows.div_ceil(self.block);
-            let (image, first) = (task / blocks, task % blocks * self.block);
-            let rows = self.block.min(self.out_rows - first);
-            let top = (first * self.step / self.divide) as isize - self.above as isize;
-            self.band.read(reader, image, top, band);
+            let (image, first, rows) = self.place(task);
+            self.band.read(reader, image, self.top(first), band);
             let pixel = (image * self.out_rows + first) * self.out_columns;
             let values = if finish.is_in_place() {
                 // SAFETY: these rows are this task's.
@@ -208,7 +221,7 @@ impl Pass {
             unsafe { finish.apply(arch, pixel, self.outputs, values, map, sums.as_mut()) };
             sums
         };
-        let tasks = (0..self.images * self.out_rows.div_ceil(self.block)).into_par_iter();
+        let tasks = (0..self.images * self.blocks()).into_par_iter();
         let parts: Vec<Option<PartSums>> = tasks.map_init(take, block).collect();
         if let Some(sums) = sums {
             *sums = ChannelSums::reduce(self.outputs, parts.into_iter().flatten());
