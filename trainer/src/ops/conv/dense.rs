@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use super::{
     super::{
         BufferPool, ChannelSums, GradSink, GradSource, Source,
-        access::{GradReader, Reader, Writer},
+        access::{GradReader, Reader},
     },
     ConvKernel, Epilogue, Geometry,
     batch::Images,
     dense_pass::{Pass, Phase},
-    ends::{Finish, MapReader},
+    ends::{Finish, MapReader, Output},
     panel::{Gather, Outer, Panels},
     scratch::{Scratch, Shared},
     weights::{Strides, Windows, scatter},
@@ -81,16 +81,14 @@ impl Dense {
         pass: &Pass,
         reader: &impl MapReader,
         windows: &Windows<'_>,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        sums: Option<&mut ChannelSums>,
+        output: Output<'_>,
         pool: &BufferPool,
     ) {
         let panels = Panels::new(self.arch, pass.outputs);
         let weights = self.weights(pass, panels, windows, pool);
         let most = pass.phases.iter().map(|phase| phase.targets.len()).max().unwrap_or(0);
         let each = weights.len() / panels.count;
-        pass.run(self.arch, reader, finish, map, sums, pool, most * panels.width, |band, products, values| {
+        pass.run(self.arch, reader, output, pool, most * panels.width, |band, products, values| {
             for (panel, weights) in weights.chunks_exact(each).enumerate() {
                 let mut weights = weights;
                 for phase in &pass.phases {
@@ -270,7 +268,7 @@ impl ConvKernel for Dense {
         assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
         let windows = Windows::forward(weight, &g.spec);
-        self.convolve(&Pass::forward(g), &reader, &windows, &Finish::Raw, y, sums, pool);
+        self.convolve(&Pass::forward(g), &reader, &windows, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
@@ -278,7 +276,13 @@ impl ConvKernel for Dense {
         assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
         let windows = Windows::forward(weight, &g.spec);
-        self.convolve(&Pass::forward(g), &reader, &windows, &Finish::infer(epilogue), y, None, pool);
+        self.convolve(
+            &Pass::forward(g),
+            &reader,
+            &windows,
+            Output { finish: Finish::infer(epilogue), map: y, sums: None },
+            pool,
+        );
     }
 
     fn backward(
@@ -299,8 +303,8 @@ impl ConvKernel for Dense {
         if let Some(sink) = dx {
             assert_eq!(sink.values.len(), g.in_pixels() * g.spec.inputs, "input gradient");
             let windows = Windows::input_gradient(weight, &g.spec);
-            let finish = Finish::Gradient(Writer::with_arch(self.arch, sink.input, sink.accumulate, g.spec.inputs));
-            self.convolve(&Pass::input_gradient(g), &gradient, &windows, &finish, sink.values, sink.sums, pool);
+            let output = Output::gradient(self.arch, sink, g.spec.inputs);
+            self.convolve(&Pass::input_gradient(g), &gradient, &windows, output, pool);
         }
     }
 }

@@ -9,9 +9,9 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
-    super::{BufferPool, ChannelSums, access::PartSums},
+    super::{BufferPool, access::PartSums},
     Geometry,
-    ends::{Band, Finish, MapReader, part_sums},
+    ends::{Band, MapReader, Output, part_sums},
     scratch::{Scratch, Shared},
 };
 
@@ -189,22 +189,19 @@ impl Pass {
 
     /// Reads block by block, has `multiply` compute its output from band to values (with scratch in between), and finishes
     /// it.
-    #[expect(clippy::too_many_arguments, reason = "what a convolution has")]
     pub(super) fn run(
         &self,
         arch: Arch,
         reader: &impl MapReader,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        sums: Option<&mut ChannelSums>,
+        output: Output<'_>,
         pool: &BufferPool,
         scratch: usize,
         multiply: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
     ) {
-        let row = self.out_columns * self.outputs;
+        let (row, finish, summed) = (self.out_columns * self.outputs, &output.finish, output.sums.is_some());
         let moved = if finish.is_in_place() { 0 } else { self.block * row };
         let take = || [self.band.len(), scratch, moved].map(|values| Scratch::take(pool, values));
-        let map = Shared::new(map);
+        let map = Shared::new(output.map);
         let block = |[band, scratch, moved]: &mut [Scratch; 3], task: usize| {
             let (image, first, rows) = self.place(task);
             self.band.read(reader, image, self.top(first), band);
@@ -216,15 +213,13 @@ impl Pass {
                 &mut moved[..rows * row]
             };
             multiply(band, scratch, values);
-            let mut sums = part_sums(sums.is_some(), arch, self.outputs);
+            let mut sums = part_sums(summed, arch, self.outputs);
             // SAFETY: these rows are this task's.
             unsafe { finish.apply(arch, pixel, self.outputs, values, map, sums.as_mut()) };
             sums
         };
         let tasks = (0..self.images * self.blocks()).into_par_iter();
         let parts: Vec<Option<PartSums>> = tasks.map_init(take, block).collect();
-        if let Some(sums) = sums {
-            *sums = ChannelSums::reduce(self.outputs, parts.into_iter().flatten());
-        }
+        output.reduce(self.outputs, parts);
     }
 }

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use super::{
     super::{
         BufferPool, ChannelSums, GradSink, GradSource, Source,
-        access::{GradReader, Reader, Writer},
+        access::{GradReader, Reader},
     },
     ConvKernel, Epilogue, Geometry,
     batch::Images,
     dense_pass::{Pass, Phase},
-    ends::{Finish, MapReader},
+    ends::{Finish, MapReader, Output},
     grouped_lanes::{LaneGather, LaneOuter, Spread},
     panel::{Gather, Outer, Panels, vector_lanes},
     scratch::Scratch,
@@ -132,22 +132,14 @@ impl Grouped {
         (panels.padded() == outs).then_some(panels)
     }
 
-    fn convolve(
-        &self,
-        direction: &Direction<'_>,
-        reader: &impl MapReader,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        sums: Option<&mut ChannelSums>,
-        pool: &BufferPool,
-    ) {
+    fn convolve(&self, direction: &Direction<'_>, reader: &impl MapReader, output: Output<'_>, pool: &BufferPool) {
         let Direction { pass, ins, outs, taps, .. } = direction;
         let (ins, outs, outputs, channels) = (*ins, *outs, pass.outputs, pass.band.channels);
         let most = direction.most_pixels();
         if let Some(panels) = self.panels(outs) {
             let width = panels.width;
             let (weights, places) = (direction.weights(width, pool), direction.places(channels));
-            pass.run(self.arch, reader, finish, map, sums, pool, most * width, |band, products, values| {
+            pass.run(self.arch, reader, output, pool, most * width, |band, products, values| {
                 for (panel, weights) in weights.chunks_exact(taps * ins * width).enumerate() {
                     let mut b = weights.as_ptr();
                     for (phase, offsets, taps) in &places {
@@ -179,7 +171,7 @@ impl Grouped {
             (0..outputs).step_by(width).map(|from| Spread::new(width, from, outputs, ins, outs)).collect();
         let spread_values = (pass.band.len() / channels * ins * width).next_multiple_of(16);
         let scratch = spread_values + most * width;
-        pass.run(self.arch, reader, finish, map, sums, pool, scratch, |band, scratch, values| {
+        pass.run(self.arch, reader, output, pool, scratch, |band, scratch, values| {
             let (inputs, products) = scratch.split_at_mut(spread_values);
             for (panel, weights) in weights.chunks_exact(taps * ins * width).enumerate() {
                 spreads[panel].apply(self.arch, band, channels, inputs);
@@ -319,7 +311,7 @@ impl ConvKernel for Grouped {
         assert_eq!((y.len(), weight.len()), (g.out_pixels() * g.spec.outputs, g.spec.outputs * ins * taps));
         let direction = Direction { pass: Pass::forward(g), weight, ins, outs, taps, back: false };
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        self.convolve(&direction, &reader, &Finish::Raw, y, sums, pool);
+        self.convolve(&direction, &reader, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
@@ -328,7 +320,7 @@ impl ConvKernel for Grouped {
         assert_eq!((y.len(), weight.len()), (g.out_pixels() * g.spec.outputs, g.spec.outputs * ins * taps));
         let direction = Direction { pass: Pass::forward(g), weight, ins, outs, taps, back: false };
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        self.convolve(&direction, &reader, &Finish::infer(epilogue), y, None, pool);
+        self.convolve(&direction, &reader, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
     }
 
     fn backward(
@@ -353,8 +345,8 @@ impl ConvKernel for Grouped {
             // In this direction, a group's outputs come in and its inputs go out.
             let (ins, outs) = (outs, ins);
             let direction = Direction { pass: Pass::input_gradient(g), weight, ins, outs, taps, back: true };
-            let finish = Finish::Gradient(Writer::with_arch(self.arch, sink.input, sink.accumulate, g.spec.inputs));
-            self.convolve(&direction, &gradient, &finish, sink.values, sink.sums, pool);
+            let output = Output::gradient(self.arch, sink, g.spec.inputs);
+            self.convolve(&direction, &gradient, output, pool);
         }
     }
 }

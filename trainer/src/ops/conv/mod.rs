@@ -10,6 +10,8 @@ mod panel;
 mod scratch;
 mod weights;
 mod winograd;
+mod winograd_gradient;
+mod winograd_plan;
 mod winograd_tiles;
 
 pub use dense::Dense;

@@ -15,22 +15,21 @@ use pulp::Arch;
 use super::{
     super::{
         BufferPool, ChannelSums, GradSink, GradSource, Source,
-        access::{GradReader, PartSums, Reader, Writer},
+        access::{GradReader, PartSums, Reader},
     },
     ConvKernel, Epilogue, Geometry,
-    ends::{Band, Finish, MapReader, part_sums},
-    panel::{Gather, Outer, Panels, vector_lanes},
+    ends::{Finish, MapReader, Output, part_sums},
+    panel::{Gather, Panels, vector_lanes},
     scratch::{Scratch, Shared},
-    weights::{Strides, Windows, scatter},
-    winograd_tiles::{ForwardTiles, Into, Layout, OutputTiles, WeightGradientTiles, WeightTiles},
+    weights::{Strides, Windows},
+    winograd_plan::{Plan, spaced},
+    winograd_tiles::{Layout, OutputTiles, WeightTiles},
 };
 
 /// Values of a block of tiles with its frequencies: they stay in the second-level cache.
 const BLOCK: usize = 160 << 10;
 /// Fewest tiles of a block: fewer would read the weights too often.
 const FEWEST: usize = 16;
-/// Values of the tiles that are in the third-level cache at a time; tests have several such blocks of small maps.
-const SUPERBLOCK: usize = if cfg!(test) { 1 << 15 } else { 3 << 20 };
 /// Values of transformed weights that every block of tiles may read anew.
 const SMALL_WEIGHTS: usize = 1 << 20;
 /// Inputs whose transformed weights of one panel stay in the second-level cache.
@@ -38,146 +37,15 @@ const INPUTS: usize = 64;
 /// Tiles that are multiplied with these at a time.
 const TILES: usize = 64;
 /// Windows that are transformed at a time.
-const WINDOWS: usize = 8;
+pub(super) const WINDOWS: usize = 8;
 
 /// The kernel for 3 x 3, stride 1, one group.
 #[derive(Debug, Clone)]
 pub struct Winograd {
-    geometry: Geometry,
-    m: usize,
-    arch: Arch,
-}
-
-/// A convolution in one direction.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
+    pub(super) geometry: Geometry,
     /// Outputs of a tile a side.
-    m: usize,
-    rows: usize,
-    columns: usize,
-    inputs: usize,
-    out_rows: usize,
-    out_columns: usize,
-    outputs: usize,
-    pad_top: usize,
-    pad_left: usize,
-    /// Tiles above each other.
-    tile_rows: usize,
-    /// Tiles beside each other.
-    tile_columns: usize,
-    /// Rows of tiles in the batch.
-    all_rows: usize,
-}
-
-impl Plan {
-    fn new(geometry: &Geometry, m: usize) -> Self {
-        let (tile_rows, tile_columns) = (geometry.out_rows.div_ceil(m), geometry.out_columns.div_ceil(m));
-        Self {
-            m,
-            rows: geometry.rows,
-            columns: geometry.columns,
-            inputs: geometry.spec.inputs,
-            out_rows: geometry.out_rows,
-            out_columns: geometry.out_columns,
-            outputs: geometry.spec.outputs,
-            pad_top: geometry.pad_top,
-            pad_left: geometry.pad_left,
-            tile_rows,
-            tile_columns,
-            all_rows: geometry.images * tile_rows,
-        }
-    }
-
-    /// The convolution that gives the input's gradient.
-    fn input_gradient(geometry: &Geometry, m: usize) -> Self {
-        let mut turned = *geometry;
-        (turned.rows, turned.out_rows) = (geometry.out_rows, geometry.rows);
-        (turned.columns, turned.out_columns) = (geometry.out_columns, geometry.columns);
-        (turned.spec.inputs, turned.spec.outputs) = (geometry.spec.outputs, geometry.spec.inputs);
-        (turned.pad_top, turned.pad_left) = (2 - geometry.pad_top, 2 - geometry.pad_left);
-        Self::new(&turned, m)
-    }
-
-    fn frequencies(&self) -> usize {
-        (self.m + 2) * (self.m + 2)
-    }
-
-    /// Rows of tiles, each tile of so many values, that are in the third-level cache at a time.
-    fn superblock(&self, tile: usize) -> usize {
-        let most = (SUPERBLOCK / (tile * self.tile_columns)).max(1);
-        self.all_rows.div_ceil(self.all_rows.div_ceil(most))
-    }
-
-    /// The band of the input under a row of tiles.
-    fn input_band(&self) -> Band {
-        Band {
-            rows: self.rows,
-            columns: self.columns,
-            channels: self.inputs,
-            band_rows: self.m + 2,
-            band_columns: self.tile_columns * self.m + 2,
-            left: self.pad_left,
-        }
-    }
-
-    /// The band of the output under a row of tiles.
-    fn output_band(&self) -> Band {
-        Band {
-            rows: self.out_rows,
-            columns: self.out_columns,
-            channels: self.outputs,
-            band_rows: self.m,
-            band_columns: self.tile_columns * self.m,
-            left: 0,
-        }
-    }
-
-    /// Image and first output row of a row of tiles.
-    fn place(&self, tile_row: usize) -> (usize, usize) {
-        (tile_row / self.tile_rows, tile_row % self.tile_rows * self.m)
-    }
-
-    /// First output pixel of a row of tiles, and its rows that exist.
-    fn pixels(&self, tile_row: usize) -> (usize, usize) {
-        let (image, row) = self.place(tile_row);
-        ((image * self.out_rows + row) * self.out_columns, (self.out_rows - row).min(self.m))
-    }
-
-    /// Reads and transforms rows of tiles.
-    ///
-    /// # Safety
-    /// `out` has the layout's places for these tiles, which no other task uses meanwhile.
-    unsafe fn transform(
-        &self,
-        arch: Arch,
-        reader: &impl MapReader,
-        rows: std::ops::Range<usize>,
-        band: &mut [f32],
-        (out, layout): (*mut f32, Layout),
-    ) {
-        let shape = self.input_band();
-        for (i, tile_row) in rows.enumerate() {
-            let (image, row) = self.place(tile_row);
-            shape.read(reader, image, row as isize - self.pad_top as isize, band);
-            let tiles = ForwardTiles {
-                transform: Into::Input,
-                m: self.m,
-                band: band.as_ptr(),
-                columns: shape.band_columns,
-                channels: self.inputs,
-                tiles: self.tile_columns,
-                out: out.wrapping_add(i * self.tile_columns * layout.tile),
-                layout,
-            };
-            // SAFETY: the band has this shape and slack for a vector; the rest is the caller's.
-            unsafe { tiles.run(arch) };
-        }
-    }
-}
-
-/// A frequency's values with a gap that keeps frequencies out of each other's cache sets.
-fn spaced(values: usize) -> usize {
-    (values.div_ceil(16) | 1) * 16
+    pub(super) m: usize,
+    pub(super) arch: Arch,
 }
 
 impl Winograd {
@@ -241,36 +109,30 @@ impl Winograd {
         plan: &Plan,
         reader: &impl MapReader,
         windows: &Windows<'_>,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        sums: Option<&mut ChannelSums>,
+        mut output: Output<'_>,
         pool: &BufferPool,
     ) {
         let panels = Panels::new(self.arch, plan.outputs);
         let values = plan.frequencies() * plan.inputs * panels.padded();
         let parts = if values <= SMALL_WEIGHTS || panels.count < 2 {
-            self.by_blocks(plan, panels, reader, windows, finish, map, sums.is_some(), pool)
+            self.by_blocks(plan, panels, reader, windows, &mut output, pool)
         } else {
-            self.by_panels(plan, panels, reader, windows, finish, map, sums.is_some(), pool)
+            self.by_panels(plan, panels, reader, windows, &mut output, pool)
         };
-        if let Some(sums) = sums {
-            *sums = ChannelSums::reduce(plan.outputs, parts.into_iter().flatten());
-        }
+        output.reduce(plan.outputs, parts);
     }
 
     /// All weights are transformed; then each task takes blocks of tiles all the way.
-    #[expect(clippy::too_many_arguments, reason = "one call, of one place")]
     fn by_blocks(
         &self,
         plan: &Plan,
         panels: Panels,
         reader: &impl MapReader,
         windows: &Windows<'_>,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        summed: bool,
+        output: &mut Output<'_>,
         pool: &BufferPool,
     ) -> Vec<Option<PartSums>> {
+        let (finish, summed) = (&output.finish, output.sums.is_some());
         let frequencies = plan.frequencies();
         let panel_values = frequencies * plan.inputs * panels.width;
         let mut transformed = Scratch::take(pool, panels.count * panel_values);
@@ -292,7 +154,7 @@ impl Winograd {
         let blocks = plan.all_rows.div_ceil(rows);
         let tiles = rows * plan.tile_columns;
         let out_row = plan.out_columns * plan.outputs;
-        let map = Shared::new(map);
+        let map = Shared::new(output.map);
         let take = || {
             let scratch_rows = if finish.is_in_place() { 0 } else { rows * plan.m };
             [
@@ -357,25 +219,23 @@ impl Winograd {
 
     /// For large weights: tiles of many images are transformed first; then each task takes one panel of outputs, whose
     /// weights are transformed a few inputs at a time and used for all tiles while they are in the cache.
-    #[expect(clippy::too_many_arguments, reason = "one call, of one place")]
     fn by_panels(
         &self,
         plan: &Plan,
         panels: Panels,
         reader: &impl MapReader,
         windows: &Windows<'_>,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        summed: bool,
+        output: &mut Output<'_>,
         pool: &BufferPool,
     ) -> Vec<Option<PartSums>> {
+        let (finish, summed) = (&output.finish, output.sums.is_some());
         let frequencies = plan.frequencies();
         let inputs = plan.inputs.next_multiple_of(vector_lanes(self.arch));
         let rows = plan.superblock(frequencies * inputs);
         let most = rows * plan.tile_columns;
         let mut values = Scratch::take(pool, frequencies * spaced(most * inputs));
-        let mut moved = Scratch::take(pool, if finish.is_in_place() { 0 } else { map.len() });
-        let (values, map) = (Shared::new(&mut values), Shared::new(map));
+        let mut moved = Scratch::take(pool, if finish.is_in_place() { 0 } else { output.map.len() });
+        let (values, map) = (Shared::new(&mut values), Shared::new(output.map));
         let target = if finish.is_in_place() { map } else { Shared::new(&mut moved) };
         let offsets: Vec<usize> = (0..most).map(|tile| tile * inputs).collect();
         let targets: Vec<usize> = (0..most).map(|tile| tile * panels.width).collect();
@@ -476,131 +336,6 @@ impl Winograd {
         // SAFETY: the caller's.
         unsafe { back.run(self.arch) };
     }
-
-    fn weight_gradient(&self, x: &Reader<'_>, dy: &GradReader<'_>, dw: &mut [f32], pool: &BufferPool) {
-        let plan = Plan::new(&self.geometry, self.m);
-        let (left, right) = (Panels::new(self.arch, plan.inputs), Panels::new(self.arch, plan.outputs));
-        let frequencies = plan.frequencies();
-        let rows = plan.superblock(frequencies * (left.padded() + right.padded()));
-        let tiles = rows * plan.tile_columns;
-        let mut values = Scratch::take(pool, frequencies * spaced(tiles * left.padded()));
-        let mut gradients = Scratch::take(pool, frequencies * spaced(tiles * right.padded()));
-        let pairs = left.count * right.count;
-        let pair_values = frequencies * left.width * right.width;
-        let once = rows == plan.all_rows && pairs >= 12;
-        let mut sums = Scratch::take(pool, if once { 0 } else { pairs * pair_values });
-        let (values, gradients, sums) = (Shared::new(&mut values), Shared::new(&mut gradients), Shared::new(&mut sums));
-        // Frequencies that one task takes.
-        let group = (frequencies * pairs / 12).clamp(1, frequencies);
-        let groups = frequencies.div_ceil(group);
-        let dw = Shared::new(dw);
-        for block in 0..plan.all_rows.div_ceil(rows) {
-            let rows = block * rows..((block + 1) * rows).min(plan.all_rows);
-            let tiles = rows.len() * plan.tile_columns;
-            let layout = |panels: Panels| Layout {
-                frequency: spaced(tiles * panels.padded()),
-                panel: tiles * panels.width,
-                tile: panels.width,
-                width: panels.width,
-            };
-            let (from, with) = (layout(left), layout(right));
-            let first = rows.start;
-            rows.into_par_iter().for_each(|row| {
-                let tile = (row - first) * plan.tile_columns;
-                let mut band = Scratch::take(pool, plan.input_band().len());
-                // SAFETY: every task has its own tiles.
-                unsafe { plan.transform(self.arch, x, row..row + 1, &mut band, (values.at(tile * from.tile), from)) };
-                let shape = plan.output_band();
-                let mut band = Scratch::take(pool, shape.len());
-                let (image, top) = plan.place(row);
-                shape.read(dy, image, top as isize, &mut band);
-                let adjoint = ForwardTiles {
-                    transform: Into::OutputGradient,
-                    m: plan.m,
-                    band: band.as_ptr(),
-                    columns: shape.band_columns,
-                    channels: plan.outputs,
-                    tiles: plan.tile_columns,
-                    out: gradients.at(tile * with.tile),
-                    layout: with,
-                };
-                // SAFETY: as above.
-                unsafe { adjoint.run(self.arch) };
-            });
-            let product = |pair: usize, frequency: usize, sums: *mut f32| {
-                let product = Outer {
-                    a: values.at(frequency * from.frequency + pair / right.count * from.panel),
-                    a_row: 0,
-                    a_step: from.tile,
-                    b: gradients.at(frequency * with.frequency + pair % right.count * with.panel),
-                    rows: 1,
-                    count: tiles,
-                    values: left.width.min(plan.inputs - pair / right.count * left.width),
-                    c: sums.wrapping_add(frequency * left.width * right.width),
-                    vectors: right.vectors,
-                    add: block > 0,
-                };
-                // SAFETY: values and gradients are there; every task has its own pair or frequencies of the sums.
-                unsafe { product.run(self.arch) };
-            };
-            if once {
-                // The sums of a pair of panels stay in the second-level cache.
-                let take = || [pair_values, WINDOWS * 9 * right.width].map(|values| Scratch::take(pool, values));
-                (0..pairs).into_par_iter().for_each_init(take, |[sums, windows], pair| {
-                    (0..frequencies).for_each(|frequency| product(pair, frequency, sums.as_mut_ptr()));
-                    for from in (0..left.width).step_by(WINDOWS) {
-                        // SAFETY: every task has its own pair.
-                        unsafe { self.finish_gradient((left, right), (pair, from), sums.as_ptr(), windows, dw) };
-                    }
-                });
-                return;
-            }
-            (0..pairs * groups).into_par_iter().for_each(|task| {
-                let (pair, part) = (task / groups, task % groups * group);
-                let frequencies = part..(part + group).min(frequencies);
-                frequencies.for_each(|frequency| product(pair, frequency, sums.at(pair * pair_values)));
-            });
-        }
-        let chunks = left.width.div_ceil(WINDOWS);
-        (0..pairs * chunks).into_par_iter().for_each(|task| {
-            let (pair, from) = (task / chunks, task % chunks * WINDOWS);
-            let mut windows = Scratch::take(pool, WINDOWS * 9 * right.width);
-            // SAFETY: every task has its own windows.
-            unsafe { self.finish_gradient((left, right), (pair, from), sums.at(pair * pair_values), &mut windows, dw) };
-        });
-    }
-
-    /// Transforms the sums of a pair of panels back to windows, from input `from` of its panel on, and puts these to their
-    /// places.
-    ///
-    /// # Safety
-    /// The sums `[frequencies, inputs, outputs]` are there, and no other task uses these windows of `dw` meanwhile.
-    unsafe fn finish_gradient(
-        &self,
-        (left, right): (Panels, Panels),
-        (pair, from): (usize, usize),
-        sums: *const f32,
-        windows: &mut [f32],
-        dw: Shared,
-    ) {
-        let spec = &self.geometry.spec;
-        let first = pair / right.count * left.width;
-        let end = (first + from + WINDOWS).min(first + left.width).min(spec.inputs);
-        let ks = (first + from).min(end)..end;
-        let back = WeightGradientTiles {
-            m: self.m,
-            gradients: sums.wrapping_add(from * right.width),
-            frequency: left.width * right.width,
-            count: ks.len(),
-            width: right.width,
-            windows: windows.as_mut_ptr(),
-        };
-        // SAFETY: the caller's.
-        unsafe {
-            back.run(self.arch);
-            scatter(windows, Strides::by_window(9, right.width), (right, pair % right.count), ks, spec, dw);
-        }
-    }
 }
 
 impl ConvKernel for Winograd {
@@ -609,7 +344,7 @@ impl ConvKernel for Winograd {
         let windows = Windows::forward(weight, &self.geometry.spec);
         assert_eq!(y.len(), self.geometry.out_pixels() * plan.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, plan.inputs);
-        self.convolve(&plan, &reader, &windows, &Finish::Raw, y, sums, pool);
+        self.convolve(&plan, &reader, &windows, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
@@ -617,7 +352,7 @@ impl ConvKernel for Winograd {
         let windows = Windows::forward(weight, &self.geometry.spec);
         assert_eq!(y.len(), self.geometry.out_pixels() * plan.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, plan.inputs);
-        self.convolve(&plan, &reader, &windows, &Finish::infer(epilogue), y, None, pool);
+        self.convolve(&plan, &reader, &windows, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
     }
 
     fn backward(
@@ -639,8 +374,8 @@ impl ConvKernel for Winograd {
             let plan = Plan::input_gradient(&self.geometry, self.m);
             let windows = Windows::input_gradient(weight, spec);
             assert_eq!(sink.values.len(), self.geometry.in_pixels() * spec.inputs, "input gradient");
-            let finish = Finish::Gradient(Writer::with_arch(self.arch, sink.input, sink.accumulate, spec.inputs));
-            self.convolve(&plan, &gradient, &windows, &finish, sink.values, sink.sums, pool);
+            let output = Output::gradient(self.arch, sink, spec.inputs);
+            self.convolve(&plan, &gradient, &windows, output, pool);
         }
     }
 }

@@ -305,8 +305,8 @@ impl OutputTiles {
             // SAFETY: the caller's.
             let column = std::array::from_fn(|i| unsafe { load::<S>(from, (i * N + j) * self.layout.frequency) });
             let values = output::<S, N>(simd, column);
-            for i in 0..N - 2 {
-                half[i][j] = values[i];
+            for (half, value) in half.iter_mut().zip(values).take(N - 2) {
+                half[j] = value;
             }
         }
         for (i, half) in half.into_iter().enumerate().take(N - 2) {
