@@ -10,8 +10,9 @@ use std::time::Instant;
 use kenami_trainer::{
     graph::{ConvSpec, Pad},
     ops::{
-        Activation, BufferPool, ChannelSums, GradSink, GradSource, Source,
+        Activation, BufferPool, ChannelSums, GradSink, GradSource, PoolGeometry, Source,
         conv::{ConvKernel, Dense, Geometry, Grouped, Winograd},
+        max_pool, max_pool_gradient,
     },
 };
 
@@ -127,4 +128,31 @@ fn main() {
         }
         println!();
     }
+    if "max-pool 112".contains(&filter) {
+        max_pools(batch, by_clock);
+    }
+}
+
+/// ResNet's max-pool, as in training and alone.
+fn max_pools(batch: usize, by_clock: bool) {
+    let geometry = PoolGeometry::new([batch, 112, 112, 64], 3, 2, 1);
+    let pool = BufferPool::default();
+    let (x, dy) = (values(batch * 112 * 112 * 64), values(geometry.out_values()));
+    let (scale, shift) = (vec![1.5; 64], vec![0.1; 64]);
+    let (mut y, mut argmax, mut dx) = (vec![0.0; dy.len()], vec![0; dy.len()], vec![0.0; x.len()]);
+    print!("{:14}", "max-pool 112");
+    for fused in [true, false] {
+        let norm = fused.then_some((&scale[..], &shift[..]));
+        let activation = if fused { Activation::Relu } else { Activation::Identity };
+        let source = Source { values: &x, norm, activation };
+        let forward = time(by_clock, || max_pool(&geometry, source, &mut y, Some(&mut argmax), &pool));
+        let backward = time(by_clock, || {
+            let mut sums = ChannelSums::default();
+            let sums = fused.then_some(&mut sums);
+            let sink = GradSink { values: &mut dx, accumulate: false, input: source, sums };
+            max_pool_gradient(&geometry, GradSource::plain(&dy), &argmax, sink, &pool);
+        });
+        print!("{forward:8.2}{:7}{backward:8.2}{:22}", "", "");
+    }
+    println!();
 }
