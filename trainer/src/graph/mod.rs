@@ -4,6 +4,8 @@
 //! processor, candle's own operations on any device. Maps are `[images, rows, columns, channels]`; parameters have
 //! PyTorch's names, shapes and order of axes.
 
+use candle_core::Tensor;
+
 use crate::ops::Activation;
 
 /// Index of a parameter in [`Graph::parameters`].
@@ -162,6 +164,16 @@ pub struct PooledNorm {
     pub bias: ParameterId,
     /// Added to the variance.
     pub epsilon: f64,
+}
+
+impl PooledNorm {
+    /// Normalises pooled features `[n, features]` over the features; every operation has a gradient.
+    ///
+    /// # Errors
+    /// Shapes disagree, or the device fails.
+    pub fn apply(&self, pooled: &Tensor, weight: &Tensor, bias: &Tensor) -> candle_core::Result<Tensor> {
+        candle_nn::ops::layer_norm_slow(pooled, weight, bias, self.epsilon as f32)
+    }
 }
 
 /// A network up to its last feature map.
