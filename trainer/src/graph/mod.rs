@@ -4,9 +4,18 @@
 //! processor, candle's own operations on any device. Maps are `[images, rows, columns, channels]`; parameters have
 //! PyTorch's names, shapes and order of axes.
 
+mod candle;
+mod cpu;
+mod network;
+#[expect(dead_code)]
+mod plan;
+
 use candle_core::Tensor;
 
 use crate::ops::Activation;
+
+pub use candle::Statistics;
+pub use network::{Network, Pass};
 
 /// Index of a parameter in [`Graph::parameters`].
 pub type ParameterId = usize;
@@ -261,3 +270,6 @@ impl Graph {
         self.stages.push(node);
     }
 }
+
+#[cfg(test)]
+mod tests;

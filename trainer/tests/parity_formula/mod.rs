@@ -45,9 +45,8 @@ pub fn formula_weights(name: ModelName) -> Weights {
         (parameter.name, parameter.shape, bytes)
     });
     let tensors: Vec<_> = tensors.collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let views =
+        tensors.iter().map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     Weights::from_bytes(name, &safetensors::serialize(views, None).unwrap()).unwrap()
 }
 
@@ -71,7 +70,10 @@ impl Summary {
         let found = [values[0], values[1], values[values.len() - 1]].map(f64::from);
         let entry = 10.0 * norm / (values.len() as f64).sqrt();
         let entries = entries.iter().zip(found).map(|(a, b)| (a - b).abs() / entry);
-        [(norm - found_norm).abs() / norm, (dot - found_dot).abs() / norm].into_iter().chain(entries).fold(0.0, f64::max)
+        [(norm - found_norm).abs() / norm, (dot - found_dot).abs() / norm]
+            .into_iter()
+            .chain(entries)
+            .fold(0.0, f64::max)
     }
 
     pub fn norm(&self) -> f64 {
