@@ -10,6 +10,8 @@ mod network;
 #[expect(dead_code)]
 mod plan;
 
+use candle_core::Tensor;
+
 use crate::ops::Activation;
 
 pub use candle::Statistics;
@@ -171,6 +173,16 @@ pub struct PooledNorm {
     pub bias: ParameterId,
     /// Added to the variance.
     pub epsilon: f64,
+}
+
+impl PooledNorm {
+    /// Normalises pooled features `[n, features]` over the features; every operation has a gradient.
+    ///
+    /// # Errors
+    /// Shapes disagree, or the device fails.
+    pub fn apply(&self, pooled: &Tensor, weight: &Tensor, bias: &Tensor) -> candle_core::Result<Tensor> {
+        candle_nn::ops::layer_norm_slow(pooled, weight, bias, self.epsilon as f32)
+    }
 }
 
 /// A network up to its last feature map.
