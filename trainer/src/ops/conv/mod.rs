@@ -1,5 +1,12 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod depthwise;
+mod depthwise_rows;
+mod pointwise;
+
+pub use depthwise::Depthwise;
+pub use pointwise::Pointwise;
+
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};
 use crate::graph::{ConvSpec, Pad};
 
@@ -80,3 +87,6 @@ pub trait ConvKernel: Send + Sync {
         pool: &BufferPool,
     );
 }
+
+#[cfg(test)]
+mod fused_tests;
