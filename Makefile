@@ -11,7 +11,7 @@ export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS := fallback
 
 ARGS ?=
 
-.PHONY: help run build site server test test-rust test-end2end check fmt trial
+.PHONY: help run build site server test test-rust test-end2end check fmt trial bench-train
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,3 +43,6 @@ fmt: ## Format the Rust code
 
 trial: build ## The loop on a big photo set with its figures: PETS=DIR make trial
 	@scripts/trial
+
+bench-train: ## Training speed and memory beside PyTorch's; CASES="resnet34/train heads", THREADS=2
+	@scripts/bench-train

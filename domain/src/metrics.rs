@@ -28,6 +28,52 @@ pub struct Metrics {
     /// What the run had to say, such as an attribute without a head.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Per attribute key: the number that logits are divided by before they become probabilities, fitted on validation.
+    /// Absent where validation names none (no answers, or none of them missed).
+    #[serde(default)]
+    pub temperatures: BTreeMap<String, f64>,
+    /// How long one photo takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    /// Whether mistakes on a given attribute and mistakes on another head fall on the same photos.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coincidences: Vec<Coincidence>,
+    /// Per attribute key: figures of out-of-sample predictions, where folds were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub out_of_sample: BTreeMap<String, SplitMetrics>,
+}
+
+/// Time of the network and its heads on one photo at a time (batch size 1); reading and decoding are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Passes measured, after some that were not.
+    pub passes: usize,
+    /// Median, in milliseconds.
+    pub median_ms: f64,
+    /// 95th percentile, in milliseconds.
+    pub p95_ms: f64,
+}
+
+/// Photos with an answer to both attributes, by whether each was predicted right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Coincidence {
+    /// `train`, `validation` or `test`.
+    pub split: String,
+    /// The given attribute (breed), which has a head itself.
+    pub given: String,
+    /// The other head's attribute.
+    pub attribute: String,
+    /// Both right.
+    pub both_right: usize,
+    /// The given attribute right, the other wrong.
+    pub attribute_wrong: usize,
+    /// The given attribute wrong, the other right.
+    pub given_wrong: usize,
+    /// Both wrong.
+    pub both_wrong: usize,
+    /// Correlation of the two mistakes (phi coefficient), -1 to 1; absent where a head is always right or always wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phi: Option<f64>,
 }
 
 /// One head on one split, over the photos whose answer is a value that is trusted.
@@ -41,14 +87,54 @@ pub struct SplitMetrics {
     pub macro_f1: f64,
     /// Mean over the values that occur as answers of the share found (balanced accuracy).
     pub mean_per_class_accuracy: f64,
-    /// Mean of -ln p(answer), in nats.
+    /// Share of photos whose answer is among the five most likely values.
+    #[serde(default)]
+    pub top5_accuracy: f64,
+    /// Mean of -ln p(answer), in nats, before temperature scaling.
     pub nll: f64,
-    /// Expected calibration error of the first answer, 15 bins of equal width.
+    /// Mean squared distance of the distribution from the answer, 0 to 2 (G. Brier, 1950), before temperature scaling.
+    #[serde(default)]
+    pub brier: f64,
+    /// Expected calibration error of the first answer, 15 bins of equal width, before temperature scaling.
     pub ece: f64,
+    /// NLL, Brier score and calibration error after temperature scaling; absent where the head has no temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibratedMetrics>,
+    /// Figures per value, in the attribute's order.
+    #[serde(default)]
+    pub per_class: Vec<ClassMetrics>,
     /// Counts per answer and prediction.
     pub confusion: Confusion,
     /// Pairs of answer and wrong prediction, most frequent first.
     pub most_confused: Vec<ConfusedPair>,
+}
+
+/// What temperature scaling changes; it moves no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibratedMetrics {
+    /// Mean of -ln p(answer), in nats.
+    pub nll: f64,
+    /// Mean squared distance of the distribution from the answer.
+    pub brier: f64,
+    /// Expected calibration error of the first answer.
+    pub ece: f64,
+}
+
+/// One value of an attribute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassMetrics {
+    /// The value's key.
+    pub value: String,
+    /// Photos whose answer it is.
+    pub support: u32,
+    /// Photos for which it is predicted.
+    pub predicted: u32,
+    /// Share of its predictions that are right; 0 where it is never predicted.
+    pub precision: f64,
+    /// Share of its photos that are found; 0 where it has none.
+    pub recall: f64,
+    /// Harmonic mean of both; 0 where both are.
+    pub f1: f64,
 }
 
 /// A confusion matrix.

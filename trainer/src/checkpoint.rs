@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     files::write_atomically,
-    optim::Optimizer,
+    schedule::Plateau,
 };
 
 const FILE: &str = "checkpoint.safetensors";
@@ -31,6 +31,10 @@ pub(crate) struct State {
     pub steps: u64,
     /// Curves so far.
     pub rows: Vec<CurveRow>,
+    /// What the schedule remembers.
+    pub plateau: Option<Plateau>,
+    /// Updates of the moving average of the weights.
+    pub averaged: u64,
 }
 
 /// The checkpoint's path in a run's folder.
@@ -39,16 +43,30 @@ pub(crate) fn path(out_dir: &Path) -> PathBuf {
 }
 
 /// Writes the checkpoint in place of the last one.
-pub(crate) fn save(out_dir: &Path, state: &State, optimizer: &Optimizer) -> Result<()> {
+pub(crate) fn save(out_dir: &Path, state: &State, tensors: Vec<(String, Tensor)>) -> Result<()> {
     let json = serde_json::to_string(state).expect("a state is plain data");
     let metadata = HashMap::from([(STATE.to_owned(), json)]);
-    let bytes = safetensors::serialize(optimizer.state(), Some(metadata))
+    let bytes = safetensors::serialize(tensors, Some(metadata))
         .map_err(|error| Error::Run(format!("cannot write a checkpoint: {error}")))?;
     write_atomically(&path(out_dir), |file| file.write_all(&bytes))
 }
 
-/// Restores `optimizer` from the checkpoint of the same run; `None` where there is none.
-pub(crate) fn restore(out_dir: &Path, identity: &str, optimizer: &mut Optimizer) -> Result<Option<State>> {
+/// A checkpoint's tensors by name.
+pub(crate) struct Tensors {
+    path: PathBuf,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Tensors {
+    /// The tensor of that name.
+    pub(crate) fn find(&self, name: &str) -> Result<Tensor> {
+        let tensor = self.tensors.get(name).cloned();
+        tensor.ok_or_else(|| Error::Run(format!("{} cannot be read: it has no tensor {name}", self.path.display())))
+    }
+}
+
+/// Reads the checkpoint of the same run; `None` where there is none.
+pub(crate) fn load(out_dir: &Path, identity: &str) -> Result<Option<(State, Tensors)>> {
     let path = path(out_dir);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -64,9 +82,5 @@ pub(crate) fn restore(out_dir: &Path, identity: &str, optimizer: &mut Optimizer)
         return Ok(None);
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
-    optimizer.restore(state.steps, |name| {
-        let tensor: Option<Tensor> = tensors.get(name).cloned();
-        tensor.ok_or_else(|| damaged(format!("it has no tensor {name}")))
-    })?;
-    Ok(Some(state))
+    Ok(Some((state, Tensors { path, tensors })))
 }

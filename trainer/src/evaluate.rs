@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kenami_domain::metrics::{ConfusedPair, Confusion, SplitMetrics};
+use kenami_domain::metrics::{CalibratedMetrics, ClassMetrics, ConfusedPair, Confusion, SplitMetrics};
 
 /// Bins of the expected calibration error.
 const BINS: usize = 15;
 /// Pairs listed as most confused.
 const PAIRS: usize = 20;
+/// Values among which the answer counts as found in the top-5 accuracy.
+const TOP: usize = 5;
 
 /// One photo with its answer and the model's distribution.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,7 @@ pub fn most_likely(probabilities: &[f64]) -> usize {
     probabilities.iter().enumerate().fold(0, better)
 }
 
-/// All figures; `None` where no photo has an answer.
+/// All figures but those after temperature scaling; `None` where no photo has an answer.
 pub fn evaluate(labels: &[String], photos: &[Judged<'_>]) -> Option<SplitMetrics> {
     if photos.is_empty() {
         return None;
@@ -37,17 +39,67 @@ pub fn evaluate(labels: &[String], photos: &[Judged<'_>]) -> Option<SplitMetrics
         counts[photo.answer][most_likely(photo.probabilities)] += 1;
     }
     let hits: u32 = (0..labels.len()).map(|k| counts[k][k]).sum();
-    let nll = |photo: &Judged<'_>| -photo.probabilities[photo.answer].max(f64::MIN_POSITIVE).ln();
+    let found = photos.iter().filter(|photo| rank(photo.probabilities, photo.answer) < TOP).count();
+    let CalibratedMetrics { nll, brier, ece } = calibration(photos);
     Some(SplitMetrics {
         n: photos.len(),
         accuracy: f64::from(hits) / n,
         macro_f1: macro_f1(&counts),
         mean_per_class_accuracy: mean_recall(&counts),
-        nll: photos.iter().map(nll).sum::<f64>() / n,
-        ece: calibration_error(photos),
+        top5_accuracy: found as f64 / n,
+        nll,
+        brier,
+        ece,
+        calibrated: None,
+        per_class: per_class(labels, &counts),
         most_confused: most_confused(labels, photos),
         confusion: Confusion { labels: labels.to_vec(), counts },
     })
+}
+
+/// How well the probabilities of these photos (at least one) fit their answers.
+pub fn calibration(photos: &[Judged<'_>]) -> CalibratedMetrics {
+    let n = photos.len() as f64;
+    CalibratedMetrics {
+        nll: photos.iter().map(|photo| surprise(photo.probabilities[photo.answer])).sum::<f64>() / n,
+        brier: photos.iter().map(squared_distance).sum::<f64>() / n,
+        ece: calibration_error(photos),
+    }
+}
+
+/// `-ln p`, finite also where the probability is 0.
+pub fn surprise(probability: f64) -> f64 {
+    -probability.max(f64::MIN_POSITIVE).ln()
+}
+
+/// `sum_k (p_k - [k is the answer])^2`.
+fn squared_distance(photo: &Judged<'_>) -> f64 {
+    let distance = |(k, p): (usize, &f64)| (p - f64::from(u8::from(k == photo.answer))).powi(2);
+    photo.probabilities.iter().enumerate().map(distance).sum()
+}
+
+/// How many values come before `value` when they are ordered by probability; the first of equals comes first.
+fn rank(probabilities: &[f64], value: usize) -> usize {
+    let p = probabilities[value];
+    probabilities.iter().enumerate().filter(|(k, other)| **other > p || (**other == p && *k < value)).count()
+}
+
+/// Precision, recall and F1 of each value.
+fn per_class(labels: &[String], counts: &[Vec<u32>]) -> Vec<ClassMetrics> {
+    let share = |part: u32, whole: f64| if whole > 0.0 { f64::from(part) / whole } else { 0.0 };
+    let one = |(k, label): (usize, &String)| {
+        let (hits, support): (u32, u32) = (counts[k][k], counts[k].iter().sum());
+        let predicted: u32 = counts.iter().map(|row| row[k]).sum();
+        ClassMetrics {
+            value: label.clone(),
+            support,
+            predicted,
+            precision: share(hits, f64::from(predicted)),
+            recall: share(hits, f64::from(support)),
+            f1: share(2 * hits, f64::from(support + predicted)),
+        }
+    };
+    labels.iter().enumerate().map(one).collect()
 }
 
 fn row_sum(counts: &[Vec<u32>], k: usize) -> f64 {
@@ -78,19 +130,53 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count
 }
 
-/// `sum_b n_b / n |accuracy_b - confidence_b|` over bins of equal width of the first answer's probability (C. Guo et al.,
-/// ICML 2017).
-fn calibration_error(photos: &[Judged<'_>]) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
+/// Photos whose first answer has a probability in the same range.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ReliabilityBin {
+    /// The range, open below and closed above.
+    pub range: (f64, f64),
+    /// Photos in it.
+    pub n: usize,
+    /// Mean probability of the first answer; 0 where there is no photo.
+    pub confidence: f64,
+    /// Share of right first answers; 0 where there is no photo.
+    pub accuracy: f64,
+}
+
+/// 15 bins of equal width over the first answer's probability.
+pub fn reliability(photos: &[Judged<'_>]) -> Vec<ReliabilityBin> {
+    let mut sums = [(0usize, 0.0, 0.0); BINS];
     for photo in photos {
         let first = most_likely(photo.probabilities);
         let confidence = photo.probabilities[first];
-        // Bins are open below and closed above.
         let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        bins[bin].0 += confidence;
-        bins[bin].1 += f64::from(u8::from(first == photo.answer));
+        sums[bin].0 += 1;
+        sums[bin].1 += confidence;
+        sums[bin].2 += f64::from(u8::from(first == photo.answer));
     }
-    bins.iter().map(|(confidence, hits)| (hits - confidence).abs()).sum::<f64>() / photos.len() as f64
+    let bin = |(i, (n, confidence, hits)): (usize, (usize, f64, f64))| {
+        let range = (i as f64 / BINS as f64, (i + 1) as f64 / BINS as f64);
+        let count = n.max(1) as f64;
+        ReliabilityBin { range, n, confidence: confidence / count, accuracy: hits / count }
+    };
+    sums.into_iter().enumerate().map(bin).collect()
+}
+
+/// `sum_b n_b / n |accuracy_b - confidence_b|` over bins of equal width of the first answer's probability (C. Guo et al.,
+/// ICML 2017).
+fn calibration_error(photos: &[Judged<'_>]) -> f64 {
+    let gap = |bin: &ReliabilityBin| bin.n as f64 * (bin.accuracy - bin.confidence).abs();
+    reliability(photos).iter().map(gap).sum::<f64>() / photos.len() as f64
+}
+
+/// Indices of the photos, the one with the largest loss first (by name where equal), at most `count`.
+pub fn top_losses(photos: &[Judged<'_>], count: usize) -> Vec<usize> {
+    let probability = |i: usize| photos[i].probabilities[photos[i].answer];
+    let mut order: Vec<usize> = (0..photos.len()).collect();
+    let by_loss = |a: &usize, b: &usize| probability(*a).total_cmp(&probability(*b));
+    order.sort_by(|a, b| by_loss(a, b).then_with(|| photos[*a].image.cmp(photos[*b].image)));
+    order.truncate(count);
+    order
 }
 
 fn most_confused(labels: &[String], photos: &[Judged<'_>]) -> Vec<ConfusedPair> {
@@ -118,61 +204,4 @@ fn most_confused(labels: &[String], photos: &[Judged<'_>]) -> Vec<ConfusedPair> 
 }
 
 #[cfg(test)]
-mod tests {
-    use approx::assert_relative_eq;
-
-    use super::*;
-
-    fn labels() -> Vec<String> {
-        ["a", "b", "c"].map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn figures_of_a_small_case_by_hand() {
-        // Answers a a a b b; predictions a a b b a. No c.
-        let distributions = [[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.3, 0.7, 0.0], [0.2, 0.8, 0.0], [0.9, 0.1, 0.0]];
-        let answers = [0, 0, 0, 1, 1];
-        let names = ["1", "2", "3", "4", "5"];
-        let photos: Vec<Judged<'_>> =
-            (0..5).map(|i| Judged { image: names[i], answer: answers[i], probabilities: &distributions[i] }).collect();
-        let metrics = evaluate(&labels(), &photos).unwrap();
-        assert_eq!(metrics.n, 5);
-        assert_relative_eq!(metrics.accuracy, 0.6);
-        // a: tp 2, answers 3, predictions 3; b: tp 1, answers 2, predictions 2; c does not occur.
-        assert_relative_eq!(metrics.macro_f1, (2.0 / 3.0 + 0.5) / 2.0);
-        assert_relative_eq!(metrics.mean_per_class_accuracy, (2.0 / 3.0 + 0.5) / 2.0);
-        let nll = -(0.8f64.ln() + 0.6f64.ln() + 0.3f64.ln() + 0.8f64.ln() + 0.1f64.ln()) / 5.0;
-        assert_relative_eq!(metrics.nll, nll, epsilon = 1e-12);
-        // Bins of 1/15: .8 twice (two hits), .6, .7 (miss), .9 (miss) each alone.
-        assert_relative_eq!(metrics.ece, (0.4 + 0.4 + 0.7 + 0.9) / 5.0, epsilon = 1e-12);
-        assert_eq!(metrics.confusion.counts, [[2, 1, 0], [1, 1, 0], [0, 0, 0]]);
-        assert_eq!(metrics.most_confused.len(), 2);
-        assert_eq!(metrics.most_confused[0].images, ["3"]);
-    }
-
-    #[test]
-    fn mistakes_are_ordered_by_number_then_surety() {
-        let (sure, unsure) = ([0.0, 0.1, 0.9], [0.3, 0.3, 0.4]);
-        let photos = [
-            Judged { image: "once", answer: 0, probabilities: &sure },
-            Judged { image: "unsure", answer: 1, probabilities: &unsure },
-            Judged { image: "sure", answer: 1, probabilities: &sure },
-        ];
-        let metrics = evaluate(&labels(), &photos).unwrap();
-        assert_eq!(metrics.most_confused[0].images, ["sure", "unsure"]);
-        assert_eq!(metrics.most_confused[0].count, 2);
-        assert_eq!(metrics.most_confused[1].answer, "a");
-        assert_eq!(metrics.accuracy, 0.0);
-    }
-
-    #[test]
-    fn nothing_answered_gives_no_figures() {
-        assert!(evaluate(&labels(), &[]).is_none());
-    }
-
-    #[test]
-    fn the_first_of_equal_values_is_predicted() {
-        assert_eq!(most_likely(&[0.25, 0.25, 0.25, 0.25]), 0);
-        assert_eq!(most_likely(&[0.1, 0.45, 0.45]), 1);
-    }
-}
+mod tests;

@@ -1,28 +1,25 @@
 //! Linear heads on frozen features.
 
+use std::borrow::Cow;
+
 use candle_core::{DType, Device, Tensor, Var};
 use kenami_domain::{
     metrics::CurveRow,
     run_config::{LossName, RunConfig},
 };
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
 
 use crate::{
+    attention::dropout,
+    checkpoint::State,
     data::HeadData,
+    ema::Ema,
     error::{Error, Result},
-    losses,
+    losses::{self, Batch, Objective},
     observer::Observer,
-    optim::{Optimizer, Parameter},
+    optim::{Gradients, Optimizer, Parameter},
+    sampler::Sampler,
     schedule::Schedule,
 };
-
-/// Epoch `e` shuffles with stream `e` of the seed's numbers: a resumed run needs no generator state.
-fn generator(seed: u64, epoch: u32) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(u64::from(epoch));
-    rng
-}
 
 /// One linear head: `logits = x W^T + b`.
 #[derive(Debug, Clone)]
@@ -64,6 +61,7 @@ pub fn probabilities(loss: LossName, logits: &[f32]) -> Vec<f64> {
 
 /// Rows of the dataset that an epoch goes through, as tensors.
 struct Part {
+    rows: Vec<usize>,
     features: Tensor,
     /// Targets and mask per head.
     targets: Vec<(Tensor, Tensor)>,
@@ -73,26 +71,39 @@ struct Part {
 
 impl Part {
     fn new(features: &[f32], width: usize, heads: &[HeadData], rows: &[usize]) -> Result<Self> {
-        let gather = |values: &[f32], width: usize| -> Vec<f32> {
-            rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
-        };
-        let count = rows.len();
-        let device = &Device::Cpu;
-        let targets = heads.iter().map(|head| {
-            let classes = head.labels.len();
-            let targets = Tensor::from_vec(gather(&head.targets, classes), (count, classes), device)?;
-            Ok((targets, Tensor::from_vec(gather(&head.mask, 1), count, device)?))
-        });
+        let targets =
+            heads.iter().map(|head| Ok((gather(&head.targets, head.labels.len(), rows)?, mask(&head.mask, rows)?)));
         Ok(Self {
             targets: targets.collect::<Result<_>>()?,
             truth: heads.iter().map(|head| rows.iter().map(|row| head.truth[*row]).collect()).collect(),
-            features: Tensor::from_vec(gather(features, width), (count, width), device)?,
+            features: gather(features, width, rows)?,
+            rows: rows.to_vec(),
         })
     }
 
     fn len(&self) -> usize {
-        self.features.dims()[0]
+        self.rows.len()
     }
+
+    /// Draws the epoch's votes, where a head learns from drawn ones.
+    fn draw_votes(&mut self, heads: &[HeadData], seed: u64, epoch: u32) -> Result<()> {
+        for ((targets, _), head) in self.targets.iter_mut().zip(heads) {
+            if let Cow::Owned(drawn) = head.epoch_targets(seed, epoch) {
+                *targets = gather(&drawn, head.labels.len(), &self.rows)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// These rows of a matrix.
+fn gather(values: &[f32], width: usize, rows: &[usize]) -> Result<Tensor> {
+    let picked = rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect();
+    Ok(Tensor::from_vec(picked, (rows.len(), width), &Device::Cpu)?)
+}
+
+fn mask(values: &[f32], rows: &[usize]) -> Result<Tensor> {
+    Ok(Tensor::from_vec(rows.iter().map(|row| values[*row]).collect::<Vec<_>>(), rows.len(), &Device::Cpu)?)
 }
 
 /// Loss and hits of one head over an epoch.
@@ -109,17 +120,28 @@ pub struct HeadTrainer<'a> {
     config: &'a RunConfig,
     data: &'a [HeadData],
     heads: Vec<LinearHead>,
+    objective: Objective,
     optimizer: Optimizer,
+    ema: Option<Ema>,
     schedule: Schedule,
+    sampler: Sampler,
     train: Part,
     validation: Part,
+}
+
+/// Where a step stands, for messages.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    epoch: u32,
+    step: usize,
+    lr: f64,
 }
 
 impl<'a> HeadTrainer<'a> {
     /// With heads that know nothing yet; `features` is `[items, width]`, `train` and `validation` are rows of it.
     ///
     /// # Errors
-    /// The optimiser or schedule is not available, or there is nothing to train on.
+    /// There is nothing to train on, or the sampler lacks classes.
     pub fn new(
         config: &'a RunConfig,
         data: &'a [HeadData],
@@ -132,22 +154,32 @@ impl<'a> HeadTrainer<'a> {
         }
         let heads = data.iter().map(|head| LinearHead::zero(head.labels.len(), width));
         let heads = heads.collect::<Result<Vec<_>>>()?;
-        let parameters = heads.iter().zip(data).flat_map(|(head, data)| {
+        let objective = Objective::new(config, data, width, &Device::Cpu)?;
+        let of_heads = heads.iter().zip(data).flat_map(|(head, data)| {
             let name = |part: &str| format!("heads.{}.{part}", data.attribute);
             [
-                Parameter { name: name("weight"), var: head.weight.clone(), decays: true },
-                Parameter { name: name("bias"), var: head.bias.clone(), decays: false },
+                Parameter::new(name("weight"), head.weight.clone(), true),
+                Parameter::new(name("bias"), head.bias.clone(), false),
             ]
         });
-        let optimizer = Optimizer::new(&config.optimizer, parameters.collect())?;
-        let steps = train.len().div_ceil(config.batch_size as usize);
+        let parameters: Vec<Parameter> = of_heads.chain(objective.parameters()).collect();
+        let averaged = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.var.clone()));
+        let decay = config.optimizer.ema;
+        let ema = (decay > 0.0).then(|| Ema::new(decay, averaged.collect::<Vec<_>>())).transpose()?;
+        let train = Part::new(features, width, data, train)?;
+        let unknown = vec![None; train.len()];
+        let sampler = Sampler::new(config, objective.class_head().map_or(&unknown, |head| &train.truth[head]))?;
+        let steps = sampler.batches_per_epoch().div_ceil(config.optimizer.accumulate as usize);
         Ok(Self {
             config,
             data,
             heads,
-            optimizer,
+            objective,
+            optimizer: Optimizer::new(&config.optimizer, parameters)?,
+            ema,
             schedule: Schedule::new(&config.schedule, config.optimizer.lr, config.epochs, steps)?,
-            train: Part::new(features, width, data, train)?,
+            sampler,
+            train,
             validation: Part::new(features, width, data, validation)?,
         })
     }
@@ -157,9 +189,46 @@ impl<'a> HeadTrainer<'a> {
         &self.heads
     }
 
-    /// Weights and optimiser, to be stored and restored.
-    pub fn optimizer(&mut self) -> &mut Optimizer {
-        &mut self.optimizer
+    /// Optimiser steps so far.
+    pub fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
+    /// Puts the moving average in the weights' place, if there is one: the end of training.
+    ///
+    /// # Errors
+    /// The weights cannot be written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.ema.as_mut().map_or(Ok(()), Ema::swap)
+    }
+
+    /// Writes into `state` where training stands, and gives the tensors of a checkpoint.
+    ///
+    /// # Errors
+    /// Memory cannot be had.
+    pub(crate) fn save(&self, state: &mut State) -> Result<Vec<(String, Tensor)>> {
+        state.steps = self.optimizer.steps();
+        state.plateau = Some(self.schedule.state());
+        let mut tensors = self.optimizer.state()?;
+        tensors.extend(self.objective.state());
+        if let Some(ema) = &self.ema {
+            state.averaged = ema.updates();
+            tensors.extend(ema.state()?);
+        }
+        Ok(tensors)
+    }
+
+    /// Goes back to where a checkpoint stands.
+    ///
+    /// # Errors
+    /// A tensor is missing or of another shape.
+    pub(crate) fn restore(&mut self, state: &State, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
+        self.optimizer.restore(state.steps, &find)?;
+        self.objective.restore(&find)?;
+        if let Some(plateau) = state.plateau {
+            self.schedule.restore(plateau);
+        }
+        self.ema.as_mut().map_or(Ok(()), |ema| ema.restore(state.averaged, &find))
     }
 
     /// One pass over the training part, then a look at the validation part; `epoch` counts from 1. Returns the curves'
@@ -168,59 +237,88 @@ impl<'a> HeadTrainer<'a> {
     /// # Errors
     /// The observer cancelled, or a loss is no longer a number.
     pub fn epoch(&mut self, epoch: u32, observer: &dyn Observer) -> Result<(Vec<CurveRow>, f64)> {
-        let mut order: Vec<u32> = (0..self.train.len() as u32).collect();
-        order.shuffle(&mut generator(self.config.seed, epoch));
+        self.train.draw_votes(self.data, self.config.seed, epoch)?;
         let mut tallies = vec![Tally::default(); self.heads.len()];
         let mut lr = 0.0;
-        for (step, batch) in order.chunks(self.config.batch_size as usize).enumerate() {
+        let batches = self.sampler.epoch(epoch);
+        for (step, group) in batches.chunks(self.config.optimizer.accumulate as usize).enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
             lr = self.schedule.rate(self.optimizer.steps() as usize);
-            self.step(batch, &mut tallies, (epoch, step + 1, lr))?;
+            let place = Place { epoch, step: step + 1, lr };
+            self.step(group, &mut tallies, place)?;
         }
         let mut rows = self.rows(epoch, "train", &tallies);
-        rows.extend(self.rows(epoch, "validation", &self.validate()?));
+        let validation = self.validate()?;
+        if let Some(loss) = mean_loss(&validation) {
+            self.schedule.report(loss, self.optimizer.steps() as usize);
+        }
+        rows.extend(self.rows(epoch, "validation", &validation));
         rows.push(CurveRow { epoch, split: "train".to_owned(), series: "lr".to_owned(), value: lr });
         Ok((rows, lr))
     }
 
-    fn step(&mut self, batch: &[u32], tallies: &mut [Tally], (epoch, step, lr): (u32, usize, f64)) -> Result<()> {
-        let index = Tensor::new(batch, &Device::Cpu)?;
-        let features = self.train.features.index_select(&index, 0)?;
-        let mut total: Option<Tensor> = None;
-        for (i, head) in self.heads.iter().enumerate() {
-            let logits = head.forward(&features)?;
-            let (targets, mask) = &self.train.targets[i];
-            let (targets, mask) = (targets.index_select(&index, 0)?, mask.index_select(&index, 0)?);
-            let losses = losses::per_photo(self.data[i].config.loss, &logits, &targets)?;
-            let truth = batch.iter().map(|row| self.train.truth[i][*row as usize]);
-            tally(&mut tallies[i], &logits, truth)?;
-            let Some(loss) = losses::masked_mean(&losses, &mask)? else { continue };
-            let value = loss.to_scalar::<f32>()?;
-            if !value.is_finite() {
-                let head = self.data[i].attribute.clone();
-                return Err(Error::Diverged { head, loss: value, epoch, step, lr });
+    /// One step of the optimiser on the mean gradient of these batches.
+    fn step(&mut self, batches: &[Vec<u32>], tallies: &mut [Tally], place: Place) -> Result<()> {
+        let gradients = match batches {
+            [batch] => self.gradients(batch, 0, tallies, place)?,
+            batches => {
+                let mut sum = Gradients::default();
+                for (i, batch) in batches.iter().enumerate() {
+                    sum.add(&self.gradients(batch, i, tallies, place)?)?;
+                }
+                sum
             }
-            let count = f64::from(mask.sum_all()?.to_scalar::<f32>()?);
-            tallies[i].loss += f64::from(value) * count;
-            tallies[i].learnt += count;
-            let weighted = (loss * self.data[i].config.weight)?;
-            total = Some(match total {
-                Some(total) => (total + weighted)?,
-                None => weighted,
-            });
-        }
-        match total {
-            Some(total) => self.optimizer.step(&total.backward()?, lr),
-            None => {
-                self.optimizer.skip();
-                Ok(())
-            }
-        }
+        };
+        self.optimizer.step(&gradients, place.lr)?;
+        self.objective.after_step()?;
+        self.ema.as_mut().map_or(Ok(()), Ema::update)
     }
 
-    fn validate(&self) -> Result<Vec<Tally>> {
+    /// The gradients of batch `part` of a step; none where no photo has an answer.
+    fn gradients(&self, batch: &[u32], part: usize, tallies: &mut [Tally], place: Place) -> Result<Gradients> {
+        let index = Tensor::new(batch, &Device::Cpu)?;
+        let features = self.train.features.index_select(&index, 0)?;
+        let passes = self.optimizer.steps() * u64::from(self.config.optimizer.accumulate) + part as u64;
+        let features = dropout(&features, self.config.model.dropout, self.config.seed, passes)?;
+        let (mut logits, mut targets, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, head) in self.heads.iter().enumerate() {
+            logits.push(head.forward(&features)?);
+            targets.push(self.train.targets[i].0.index_select(&index, 0)?);
+            masks.push(self.train.targets[i].1.index_select(&index, 0)?);
+            let truth = batch.iter().map(|row| self.train.truth[i][*row as usize]);
+            tally(&mut tallies[i], &logits[i], truth)?;
+        }
+        let class = |row: &u32| Some(self.train.truth[self.objective.class_head()?][*row as usize]? as u32);
+        let classes: Vec<Option<u32>> = batch.iter().map(class).collect();
+        let (logits, targets, masks, classes) = (&logits, &targets, &masks, &classes);
+        let total = self.objective.total(&Batch { features: &features, logits, targets, masks, classes })?;
+        for (i, loss) in total.heads.iter().enumerate() {
+            let Some(head) = loss else { continue };
+            if !head.loss.is_finite() {
+                let Place { epoch, step, lr } = place;
+                return Err(Error::Diverged { head: self.data[i].attribute.clone(), loss: head.loss, epoch, step, lr });
+            }
+            tallies[i].loss += f64::from(head.loss) * f64::from(head.count);
+            tallies[i].learnt += f64::from(head.count);
+        }
+        let parameters = self.optimizer.parameters();
+        let Some(sum) = total.sum else { return Ok(Gradients::new(vec![None; parameters.len()])) };
+        let store = sum.backward()?;
+        self.objective.after_backward(&store)?;
+        Ok(Gradients::of(parameters, &store))
+    }
+
+    /// The validation part under the weights that the run would leave now.
+    fn validate(&mut self) -> Result<Vec<Tally>> {
+        self.finish()?;
+        let tallies = self.judge();
+        self.finish()?;
+        tallies
+    }
+
+    fn judge(&self) -> Result<Vec<Tally>> {
         let mut tallies = vec![Tally::default(); self.heads.len()];
         if self.validation.len() == 0 {
             return Ok(tallies);
@@ -254,6 +352,13 @@ impl<'a> HeadTrainer<'a> {
         }
         rows
     }
+}
+
+/// Mean over the heads that have a loss.
+fn mean_loss(tallies: &[Tally]) -> Option<f64> {
+    let losses = tallies.iter().filter(|tally| tally.learnt > 0.0).map(|tally| tally.loss / tally.learnt);
+    let (sum, count) = losses.fold((0.0, 0.0), |(sum, count), loss| (sum + loss, count + 1.0));
+    (count > 0.0).then(|| sum / count)
 }
 
 fn tally(tally: &mut Tally, logits: &Tensor, truth: impl Iterator<Item = Option<usize>>) -> Result<()> {

@@ -4,28 +4,46 @@
 //! one linear head per attribute, and leaves a folder with metrics, weights, predictions and curves. [`predict`] needs
 //! nothing but that folder. The trainer knows no database and no web.
 //!
-//! - [`data`]: datasets, decoding, targets and masks.
+//! - [`data`]: datasets, decoding, targets and masks, the loader; [`augment`]: what happens to training photos.
 //! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
-//! - [`heads`], [`losses`], [`optim`], [`schedule`]: training.
-//! - [`evaluate`]: a head's figures on a split.
+//! - [`heads`], [`attention`], [`losses`], [`sampler`], [`optim`], [`ema`], [`schedule`], [`lr_finder`]: training.
+//! - [`evaluate`]: a head's figures on a split; [`calibrate`]: temperature scaling; [`explain`]: Grad-CAM; [`report`]: what a
+//!   run leaves to read; [`folds`]: out-of-sample predictions.
+//! - [`pseudo`], [`auxiliary`]: photos without labels and from other sets.
 
+pub mod attention;
+pub mod augment;
+pub mod auxiliary;
+pub mod calibrate;
 mod checkpoint;
 pub mod data;
+pub mod ema;
 mod error;
 pub mod evaluate;
+pub mod experiment;
+pub mod explain;
 pub mod features;
 mod files;
+pub mod folds;
 pub mod graph;
 pub mod heads;
 pub mod losses;
+pub mod lr_finder;
 pub mod models;
 mod observer;
+pub mod onnx;
 pub mod ops;
 pub mod optim;
 mod predict;
+pub mod pseudo;
+mod random;
+pub mod report;
 mod run;
+pub mod sampler;
 pub mod schedule;
+pub mod statistics;
+pub mod tensorboard;
 mod train;
 
 pub use data::Dataset;

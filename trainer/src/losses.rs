@@ -1,10 +1,21 @@
-//! Losses per photo on logits and (soft) targets, and their masked mean.
+//! Losses per photo on logits and (soft) targets and their masked mean; losses on pooled features; their sum
+//! ([`Objective`]).
 //!
 //! Label smoothing is part of the targets: `(1 - a) t + a / K`.
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::ops::log_softmax;
 use kenami_domain::run_config::LossName;
+
+mod center;
+mod objective;
+mod triplet;
+mod weighting;
+
+pub use center::CenterLoss;
+pub use objective::{Batch, HeadLoss, Objective, Total};
+pub use triplet::batch_hard_triplet;
+pub use weighting::Weights;
 
 /// Loss of each row: `logits` and `targets` are `[batch, classes]`, the result is `[batch]`.
 ///

@@ -20,6 +20,30 @@ pub enum Event {
         /// Of those done, how many came from the cache.
         cached: usize,
     },
+    /// A run of an experiment begins, or is passed over.
+    Cell {
+        /// The variant's name.
+        variant: String,
+        /// The seed.
+        seed: u64,
+        /// Which run of the experiment, from 1.
+        number: usize,
+        /// Runs of the experiment.
+        cells: usize,
+        /// It is there already and not trained again.
+        finished: bool,
+    },
+    /// A step of an epoch ended.
+    Step {
+        /// The epoch, from 1.
+        epoch: u32,
+        /// Epochs in all.
+        epochs: u32,
+        /// The step in the epoch, from 1.
+        step: usize,
+        /// Steps in the epoch.
+        steps: usize,
+    },
     /// An epoch ended.
     Epoch {
         /// From 1.

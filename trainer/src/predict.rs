@@ -14,9 +14,10 @@ use rayon::prelude::*;
 use safetensors::SafeTensors;
 
 use crate::{
+    calibrate::tempered,
     data::{Preprocessing, prepare},
     error::{Error, Result},
-    heads::{LinearHead, probabilities},
+    heads::LinearHead,
     models::{self, Trunk, Weights, Workspace},
     observer::{Event, Observer},
     run::{MODEL, SavedHead, SavedModel, ranked},
@@ -97,12 +98,12 @@ impl Predictor {
         let pixels =
             prepare(bytes, &self.preprocessing).map_err(|reason| Error::Image { image: name.to_owned(), reason })?;
         let mut features = vec![0.0; self.trunk.features()];
-        self.trunk.forward(&pixels, self.preprocessing.size as usize, workspace, &mut features);
+        self.trunk.forward(&pixels, self.preprocessing.size as usize, workspace, &mut features)?;
         let width = features.len();
         let features = Tensor::from_vec(features, (1, width), &Device::Cpu)?;
         let heads = self.heads.iter().map(|(head, linear)| {
             let logits = linear.forward(&features)?.flatten_all()?.to_vec1::<f32>()?;
-            Ok((head.attribute.clone(), ranked(&head.labels, &probabilities(head.loss, &logits))))
+            Ok((head.attribute.clone(), ranked(&head.labels, &tempered(head.loss, &logits, head.temperature))))
         });
         Ok(Prediction { image: name.to_owned(), heads: heads.collect::<Result<_>>()? })
     }

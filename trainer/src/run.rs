@@ -1,7 +1,7 @@
 //! The run's folder: what is written when training is over.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs,
     io::{self, Write},
     path::Path,
@@ -9,22 +9,21 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use kenami_domain::{
-    dataset::Split,
-    metrics::{CurveRow, Metrics},
+    metrics::{CurveRow, Metrics, Timing},
     run_config::RunConfig,
 };
-use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     checkpoint,
     data::{Dataset, HeadData, file_name},
     error::{Error, Result},
-    evaluate::{Judged, evaluate},
     features::Features,
     files::write_atomically,
-    heads::{LinearHead, probabilities},
-    models::{TRUNK_PREFIX, Weights},
+    folds,
+    heads::LinearHead,
+    models::{Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
+    report::{self, ReportInput, ScoredHead},
 };
 
 /// The run's weights: trunk and heads.
@@ -38,8 +37,10 @@ const CURVES: &str = "curves.csv";
 
 /// Removes an earlier run's results, so that what lies in the folder is of this run; the checkpoint stays for `resume`.
 pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
-    let mut stale =
-        vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES].into_iter().map(|f| out_dir.join(f)).collect::<Vec<_>>();
+    let mut stale = vec![METRICS, MODEL, CONFIG, PREDICTIONS, CURVES, folds::FILE]
+        .into_iter()
+        .map(|f| out_dir.join(f))
+        .collect::<Vec<_>>();
     if !resume {
         stale.push(checkpoint::path(out_dir));
     }
@@ -49,7 +50,7 @@ pub(crate) fn clear(out_dir: &Path, resume: bool) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    report::clear(out_dir)
 }
 
 /// Writes metrics.json: its presence says that the run is complete.
@@ -68,60 +69,66 @@ pub(crate) struct Outcome<'a> {
     pub trained: &'a [LinearHead],
     pub features: &'a Features,
     pub weights: &'a Weights,
+    pub trunk: &'a dyn Trunk,
     pub curves: &'a [CurveRow],
 }
 
 impl Outcome<'_> {
     /// Writes weights, configuration, curves and predictions, and computes the heads' figures.
     pub(crate) fn write(&self, out_dir: &Path) -> Result<Metrics> {
-        let distributions = self.distributions()?;
+        let scored = self.score()?;
         let config = self.config.to_toml();
         write_atomically(&out_dir.join(CONFIG), |file| file.write_all(config.as_bytes()))?;
-        self.write_model(&out_dir.join(MODEL))?;
+        self.write_model(&out_dir.join(MODEL), &scored)?;
         write_atomically(&out_dir.join(CURVES), |file| write_rows(file, self.curves.iter()))?;
-        write_atomically(&out_dir.join(PREDICTIONS), |file| self.write_predictions(file, &distributions))?;
-        let heads = self.heads.iter().zip(&distributions);
-        let heads = heads.map(|(head, distributions)| (head.attribute.clone(), self.splits(head, distributions)));
-        Ok(Metrics { heads: heads.collect(), ..Metrics::default() })
+        write_atomically(&out_dir.join(PREDICTIONS), |file| self.write_predictions(file, &scored))?;
+        let input = ReportInput {
+            dataset: self.dataset,
+            config: self.config,
+            heads: &scored,
+            curves: self.curves,
+            timing: Some(self.timing()?),
+            explainer: None,
+        };
+        report::write(out_dir, &input)
     }
 
-    /// Per head, per item: the model's distribution.
-    fn distributions(&self) -> Result<Vec<Vec<Vec<f64>>>> {
+    /// What each head says of every photo, with its temperature.
+    fn score(&self) -> Result<Vec<ScoredHead>> {
         let Features { values, width, .. } = self.features;
         let features = Tensor::from_slice(values, (values.len() / width, *width), &Device::Cpu)?;
         let one = |(trained, head): (&LinearHead, &HeadData)| {
-            let logits = trained.forward(&features)?.flatten_all()?.to_vec1::<f32>()?;
-            let rows = logits.par_chunks(head.labels.len());
-            Ok(rows.map(|row| probabilities(head.config.loss, row)).collect())
+            let mut scored = ScoredHead::new(head, trained.forward(&features)?.flatten_all()?.to_vec1::<f32>()?);
+            if self.config.evaluate.temperature {
+                scored.calibrate(&self.dataset.items);
+            }
+            Ok(scored)
         };
         self.trained.iter().zip(self.heads).map(one).collect()
     }
 
-    fn splits(
-        &self,
-        head: &HeadData,
-        distributions: &[Vec<f64>],
-    ) -> BTreeMap<String, kenami_domain::metrics::SplitMetrics> {
-        let judged = |split: Split| {
-            let items = self.dataset.items.iter().zip(&head.truth).zip(distributions);
-            let photos = items.filter_map(|((item, truth), probabilities)| {
-                let answer = (*truth).filter(|_| item.split == split)?;
-                Some(Judged { image: file_name(&item.image), answer, probabilities })
-            });
-            photos.collect::<Vec<_>>()
-        };
-        let figures =
-            Split::ALL.iter().filter_map(|split| Some((split.to_string(), evaluate(&head.labels, &judged(*split))?)));
-        figures.collect()
+    /// Time of trunk and heads for one photo.
+    fn timing(&self) -> Result<Timing> {
+        let side = self.config.image_size as usize;
+        // Any photo will do: the network's time does not depend on what is on it.
+        let pixels: Vec<u8> = (0..side * side * 3).map(|i| (i * 37 % 251) as u8).collect();
+        let mut workspace = Workspace::default();
+        let mut features = vec![0.0; self.trunk.features()];
+        report::time_passes(|| {
+            self.trunk.forward(&pixels, side, &mut workspace, &mut features)?;
+            let features = Tensor::from_slice(&features, (1, features.len()), &Device::Cpu)?;
+            self.trained.iter().try_for_each(|head| head.forward(&features).map(drop))
+        })
     }
 
     /// Every value of every head of every photo, most likely first.
-    fn write_predictions(&self, file: &mut dyn Write, distributions: &[Vec<Vec<f64>>]) -> io::Result<()> {
+    fn write_predictions(&self, file: &mut dyn Write, scored: &[ScoredHead]) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["image", "split", "attribute", "answer", "probability", "rank"])?;
         for (i, item) in self.dataset.items.iter().enumerate() {
-            for (head, distributions) in self.heads.iter().zip(distributions) {
-                for (rank, (label, probability)) in ranked(&head.labels, &distributions[i]).into_iter().enumerate() {
+            for head in scored {
+                for (rank, (label, probability)) in ranked(&head.labels, &head.probabilities(i)).into_iter().enumerate()
+                {
                     csv.write_record([
                         file_name(&item.image),
                         item.split.as_str(),
@@ -137,10 +144,10 @@ impl Outcome<'_> {
     }
 
     /// Trunk and heads, with everything that predicting needs in the metadata.
-    fn write_model(&self, path: &Path) -> Result<()> {
+    fn write_model(&self, path: &Path, scored: &[ScoredHead]) -> Result<()> {
         let metadata = SavedModel {
             config: self.config.to_toml(),
-            heads: self.heads.iter().map(SavedHead::of).collect(),
+            heads: scored.iter().map(SavedHead::of).collect(),
             normalisation: self.weights.normalisation,
         };
         // One entry: several would be written in an order of their own each time.
@@ -175,8 +182,8 @@ pub(crate) struct SavedModel {
     /// The resolved configuration as TOML.
     pub config: String,
     pub heads: Vec<SavedHead>,
-    /// Mean and deviation of pixel values that the trunk expects.
-    pub normalisation: (f32, f32),
+    /// What the trunk expects of a photo's colours.
+    pub normalisation: Normalisation,
 }
 
 impl SavedModel {
@@ -193,11 +200,23 @@ pub(crate) struct SavedHead {
     pub attribute: String,
     pub labels: Vec<String>,
     pub loss: kenami_domain::run_config::LossName,
+    /// What logits are divided by before they become probabilities.
+    #[serde(default = "one")]
+    pub temperature: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl SavedHead {
-    fn of(head: &HeadData) -> Self {
-        Self { attribute: head.attribute.clone(), labels: head.labels.clone(), loss: head.config.loss }
+    fn of(head: &ScoredHead) -> Self {
+        Self {
+            attribute: head.attribute.clone(),
+            labels: head.labels.clone(),
+            loss: head.loss,
+            temperature: head.temperature.unwrap_or(1.0),
+        }
     }
 }
 

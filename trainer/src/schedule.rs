@@ -3,11 +3,14 @@
 use std::f64::consts::PI;
 
 use kenami_domain::run_config::{ScheduleConfig, ScheduleName};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Schedules that this version runs.
-const AVAILABLE: &str = "constant, step, one-cycle, cosine";
+/// PyTorch's threshold: a loss counts as progress where it is below the best by more than this share of it.
+const PROGRESS: f64 = 1e-4;
+/// PyTorch's: a change of the rate smaller than this is not made.
+const SMALLEST_CHANGE: f64 = 1e-8;
 
 /// A schedule laid over the steps of a run.
 #[derive(Debug, Clone)]
@@ -18,32 +21,33 @@ pub struct Schedule {
     warmup: usize,
     /// Steps after warm-up.
     shaped: usize,
+    plateau: Plateau,
 }
 
-/// Whether this version runs the schedule.
-///
-/// # Errors
-/// It does not.
-pub(crate) fn check(config: &ScheduleConfig) -> Result<()> {
-    match config.name {
-        ScheduleName::Constant | ScheduleName::Step | ScheduleName::OneCycle | ScheduleName::Cosine => Ok(()),
-        ScheduleName::CosineRestarts | ScheduleName::Plateau => Err(Error::Unavailable {
-            what: format!("schedule.name = \"{}\"", config.name),
-            available: AVAILABLE.to_owned(),
-        }),
-    }
+/// What `plateau` remembers of the epochs so far; part of a checkpoint. Other schedules leave it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// The rate.
+    pub lr: f64,
+    /// Lowest validation loss; absent before the first.
+    pub best: Option<f64>,
+    /// Epochs without progress since.
+    pub bad_epochs: u32,
 }
 
 impl Schedule {
     /// Over `epochs` of `steps_per_epoch` steps, at most at `lr`.
     ///
     /// # Errors
-    /// The schedule is not available.
+    /// The rate is not a positive number.
     pub fn new(config: &ScheduleConfig, lr: f64, epochs: u32, steps_per_epoch: usize) -> Result<Self> {
-        check(config)?;
+        if !(lr.is_finite() && lr > 0.0) {
+            return Err(Error::Run(format!("a learning rate of {lr}")));
+        }
         let total = epochs as usize * steps_per_epoch;
         let warmup = ((config.warmup_epochs * steps_per_epoch as f64).round() as usize).min(total);
-        Ok(Self { config: config.clone(), lr, steps_per_epoch, warmup, shaped: total - warmup })
+        let plateau = Plateau { lr, best: None, bad_epochs: 0 };
+        Ok(Self { config: config.clone(), lr, steps_per_epoch, warmup, shaped: total - warmup, plateau })
     }
 
     /// The rate of step `step`, from 0.
@@ -66,6 +70,7 @@ impl Schedule {
                 config.gamma.powf(drops.floor())
             }
             ScheduleName::Cosine => between(1.0, config.min_ratio, progress),
+            ScheduleName::CosineRestarts => self.restarts(step),
             ScheduleName::OneCycle if progress < config.rise => {
                 between(1.0 / config.start_div, 1.0, progress / config.rise)
             }
@@ -73,8 +78,57 @@ impl Schedule {
                 let fall = if config.rise < 1.0 { (progress - config.rise) / (1.0 - config.rise) } else { 0.0 };
                 between(1.0, 1.0 / config.final_div, fall)
             }
-            ScheduleName::Constant | ScheduleName::CosineRestarts | ScheduleName::Plateau => 1.0,
+            ScheduleName::Plateau => self.plateau.lr / self.lr,
+            ScheduleName::Constant => 1.0,
         }
+    }
+
+    /// timm's cosine with warm restarts: `m + (decay^i - m) (1 + cos(pi t / T_i)) / 2` in period `i` of length
+    /// `T_i = T_0 mul^i`, where `t` counts from the period's start.
+    fn restarts(&self, step: usize) -> f64 {
+        let config = &self.config;
+        let mut period = (config.restart_epochs * self.steps_per_epoch as f64).round().max(1.0);
+        let (mut t, mut highest) = (step as f64, 1.0);
+        while t >= period {
+            t -= period;
+            period *= config.restart_mul;
+            highest *= config.restart_decay;
+        }
+        between(highest, config.min_ratio, t / period)
+    }
+
+    /// Tells the validation loss at the end of an epoch, which `plateau` goes by (as PyTorch's `ReduceLROnPlateau` in its
+    /// mode `min` with a relative threshold): after more than `patience` epochs without progress the rate is multiplied
+    /// by `gamma`. Nothing happens during warm-up, with a loss that is not a number, and under other schedules.
+    pub fn report(&mut self, validation_loss: f64, steps_done: usize) {
+        if self.config.name != ScheduleName::Plateau || steps_done < self.warmup || validation_loss.is_nan() {
+            return;
+        }
+        let plateau = &mut self.plateau;
+        if plateau.best.is_none_or(|best| validation_loss < best * (1.0 - PROGRESS)) {
+            plateau.best = Some(validation_loss);
+            plateau.bad_epochs = 0;
+            return;
+        }
+        plateau.bad_epochs += 1;
+        if plateau.bad_epochs > self.config.patience {
+            let lowest = self.lr * self.config.min_ratio;
+            let lr = (plateau.lr * self.config.gamma).max(lowest);
+            if plateau.lr - lr > SMALLEST_CHANGE {
+                plateau.lr = lr;
+            }
+            plateau.bad_epochs = 0;
+        }
+    }
+
+    /// What a checkpoint keeps: the step decides everything else.
+    pub fn state(&self) -> Plateau {
+        self.plateau
+    }
+
+    /// Takes the state from a checkpoint.
+    pub fn restore(&mut self, state: Plateau) {
+        self.plateau = state;
     }
 }
 
@@ -85,6 +139,8 @@ fn between(a: f64, b: f64, progress: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use approx::assert_relative_eq;
 
     use super::*;
@@ -130,16 +186,64 @@ mod tests {
         }
     }
 
+    /// fixtures/objective.py: the first 50 rates of torch's and timm's schedules.
+    #[derive(Deserialize)]
+    struct Fixture {
+        schedules: BTreeMap<String, Vec<f64>>,
+        plateau_losses: Vec<f64>,
+    }
+
+    #[test]
+    fn fifty_rates_agree_with_torch_and_timm() {
+        let fixture: Fixture = serde_json::from_str(include_str!("../tests/fixtures/objective.json")).unwrap();
+        let config = |name| ScheduleConfig { name, min_ratio: 0.02, gamma: 0.3, ..Default::default() };
+        let restarts = |mul, decay| ScheduleConfig {
+            restart_epochs: 1.0,
+            restart_mul: mul,
+            restart_decay: decay,
+            ..config(ScheduleName::CosineRestarts)
+        };
+        // PyTorch's rise ends at step 0.3 * 60 - 1.
+        let cycle =
+            ScheduleConfig { rise: 17.0 / 59.0, start_div: 20.0, final_div: 2e4, ..config(ScheduleName::OneCycle) };
+        for (name, config) in [
+            ("constant", config(ScheduleName::Constant)),
+            ("step", ScheduleConfig { step_epochs: 0.7, ..config(ScheduleName::Step) }),
+            ("cosine", config(ScheduleName::Cosine)),
+            ("one-cycle", cycle),
+            ("restarts", restarts(1.0, 1.0)),
+            ("restarts-2", restarts(2.0, 0.8)),
+            ("warmup", ScheduleConfig { warmup_epochs: 0.9, ..config(ScheduleName::Constant) }),
+        ] {
+            let schedule = Schedule::new(&config, 0.1, 6, 10).unwrap();
+            let expected = &fixture.schedules[name];
+            assert_eq!(expected.len(), 50);
+            for (step, rate) in expected.iter().enumerate() {
+                assert_relative_eq!(schedule.rate(step), *rate, max_relative = 1e-9);
+            }
+        }
+        let mut schedule = Schedule::new(&config(ScheduleName::Plateau), 0.1, 50, 3).unwrap();
+        for (epoch, loss) in fixture.plateau_losses.iter().enumerate() {
+            schedule.report(*loss, 3 * (epoch + 1));
+            assert_relative_eq!(
+                schedule.rate(3 * (epoch + 1)),
+                fixture.schedules["plateau"][epoch],
+                max_relative = 1e-9
+            );
+            let mut resumed = Schedule::new(&config(ScheduleName::Plateau), 0.1, 50, 3).unwrap();
+            let state = serde_json::to_string(&schedule.state()).unwrap();
+            resumed.restore(serde_json::from_str(&state).unwrap());
+            schedule = resumed;
+        }
+    }
+
     #[test]
     fn every_schedule_works_from_one_step_on() {
         for name in ScheduleName::ALL {
             for (epochs, steps) in [(1, 1), (1, 2), (2, 1), (3, 2)] {
                 for (rise, warmup_epochs) in [(0.0, 0.0), (0.25, 1.0), (1.0, 7.0)] {
                     let config = ScheduleConfig { name: *name, rise, warmup_epochs, ..Default::default() };
-                    let Ok(schedule) = Schedule::new(&config, 0.1, epochs, steps) else {
-                        assert!(matches!(name, ScheduleName::CosineRestarts | ScheduleName::Plateau));
-                        continue;
-                    };
+                    let schedule = Schedule::new(&config, 0.1, epochs, steps).unwrap();
                     let rates = (0..epochs as usize * steps).map(|step| schedule.rate(step));
                     assert!(rates.clone().all(|rate| (0.0..=0.1 + 1e-12).contains(&rate)), "{name} {epochs} {steps}");
                     assert!(rates.clone().next().unwrap() > 0.0, "{name}: the first step moves nothing");

@@ -13,11 +13,11 @@ use crate::{
     data::{Dataset, head_data},
     error::{Error, Result},
     features::{self, Features},
+    folds,
     heads::HeadTrainer,
     models::{self, WeightsInput},
     observer::{Event, Observer},
     run::{self, Outcome},
-    schedule,
 };
 
 /// What is trained on what, and where the results go.
@@ -44,16 +44,20 @@ pub struct TrainRequest {
 pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
-    if config.model.name != Default::default() {
-        return Err(models::unavailable(config.model.name));
-    }
+    models::check(config)?;
     if config.model.train != TrainPart::Heads {
         return missing(format!("model.train = \"{}\"", config.model.train), "heads");
     }
     if config.model.attention != Attention::None {
         return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
     }
-    schedule::check(&config.schedule)
+    for (key, factor) in [("loss.center", config.loss.center), ("loss.triplet", config.loss.triplet)] {
+        if factor > 0.0 {
+            // The features do not move: there is nothing to draw together.
+            return missing(format!("{key} = {factor} with model.train = \"heads\""), "0");
+        }
+    }
+    Ok(())
 }
 
 /// Passes events on and remembers the warnings, which belong to the results.
@@ -93,6 +97,10 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
             format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
         recorder.event(Event::Warning(text));
     }
+    if config.evaluate.explain > 0 {
+        let text = "evaluate.explain is ignored: train = \"heads\" keeps pooled features, no maps".to_owned();
+        recorder.event(Event::Warning(text));
+    }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
     run::clear(&out_dir, resume)?;
 
@@ -113,11 +121,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let (training, validation) = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
     let mut trainer = HeadTrainer::new(&config, &heads, values, *width, (&training, &validation))?;
     let identity = identity(&dataset, &resolved, key);
-    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new() };
-    if resume && let Some(earlier) = checkpoint::restore(&out_dir, &state.identity, trainer.optimizer())? {
+    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 };
+    if resume && let Some((earlier, tensors)) = checkpoint::load(&out_dir, &state.identity)? {
+        trainer.restore(&earlier, |name| tensors.find(name))?;
         state = earlier;
     }
     train_epochs(&mut trainer, &config, &out_dir, &mut state, &recorder)?;
+    trainer.finish()?;
 
     recorder.event(Event::Evaluating);
     let outcome = Outcome {
@@ -127,9 +137,14 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         trained: trainer.heads(),
         features: &features,
         weights: &weights,
+        trunk: trunk.as_ref(),
         curves: &state.rows,
     };
     let mut metrics = outcome.write(&out_dir)?;
+    if config.evaluate.folds > 1 {
+        let predictions = folds::heads_only(&dataset, &config, &features, &recorder)?;
+        metrics.out_of_sample = folds::write(&out_dir, &dataset, &heads, &predictions)?;
+    }
     metrics.images_per_second = images_per_second;
     metrics.photos = dataset.items.len();
     (metrics.features_computed, metrics.features_cached) = (*computed, *cached);
@@ -152,9 +167,9 @@ fn train_epochs(
     for epoch in state.epoch + 1..=config.epochs {
         let (rows, lr) = trainer.epoch(epoch, observer)?;
         state.epoch = epoch;
-        state.steps = trainer.optimizer().steps();
         state.rows.extend(rows.iter().cloned());
-        checkpoint::save(out_dir, state, trainer.optimizer())?;
+        let tensors = trainer.save(state)?;
+        checkpoint::save(out_dir, state, tensors)?;
         observer.event(Event::Epoch { epoch, epochs: config.epochs, lr, rows });
     }
     Ok(())

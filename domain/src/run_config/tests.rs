@@ -88,6 +88,14 @@ fn a_value_out_of_range_names_key_line_and_range() {
         ("[heads.breed]\nweight = -1\n", 2, "heads.breed.weight"),
         ("[heads.breed]\ntargets = { shrink = -1 }\n", 2, "heads.breed.targets"),
         ("[model]\nweights = \"\"\n", 2, "model.weights"),
+        ("[augment]\ncrop_scale = [0.5, 0.4]\n", 2, "augment.crop_scale"),
+        ("[augment]\ncrop_scale = [0.5, 1.5]\n", 2, "augment.crop_scale"),
+        ("[augment]\ncrop_ratio = [0, 1]\n", 2, "augment.crop_ratio"),
+        ("[augment]\nflip = 1.5\n", 2, "augment.flip"),
+        ("[augment]\njitter = [0, 0, 0, 0.6]\n", 2, "augment.jitter"),
+        ("[augment]\nerasing = -0.5\n", 2, "augment.erasing"),
+        ("[augment]\nmixup = -1\n", 2, "augment.mixup"),
+        ("[augment]\n\nmagnitude = 31\n", 3, "augment.magnitude"),
         ("[model]\n\ndropout = 1.0\n", 3, "model.dropout"),
         ("[model]\nattention_masks = 0\n", 2, "model.attention_masks"),
         ("[optimizer]\nema = 1\n", 2, "optimizer.ema"),
@@ -131,4 +139,21 @@ fn weights_are_sorted_by_their_form() {
     for path in ["/a/b", "./a/b", "../b", "a/b/c", "a/b.safetensors", "weights.pth", "a/../b", "~/b"] {
         assert_eq!(weights_kind(path), WeightsKind::Path(path));
     }
+}
+
+#[test]
+fn every_network_has_weights_on_the_hub() {
+    let all: Vec<&str> = ModelName::ALL.iter().flat_map(|name| hub_models(*name)).collect();
+    assert!(ModelName::ALL.iter().all(|name| hub_models(*name).next().is_some()));
+    assert_eq!(all.len(), ALLOWED_HUB_MODELS.len());
+    assert!(ALLOWED_HUB_MODELS.iter().all(|name| weights_kind(name) == WeightsKind::Hub(name)));
+}
+
+#[test]
+fn erasing_follows_the_policy_where_it_is_not_given() {
+    let erasing = |text: &str| RunConfig::from_toml(text).unwrap().augment.erasing_probability();
+    assert_eq!(erasing(""), 0.0);
+    assert_eq!(erasing("[augment]\npolicy = \"random-erasing\"\n"), 0.5);
+    assert_eq!(erasing("[augment]\npolicy = \"random-erasing\"\nerasing = 0.2\n"), 0.2);
+    assert_eq!(erasing("[augment]\npolicy = \"randaugment\"\nerasing = 0.2\n"), 0.2);
 }

@@ -11,6 +11,7 @@ mod bar;
 pub mod consensus;
 pub mod context;
 pub mod dataset;
+pub mod experiment;
 pub mod export;
 pub mod import;
 pub mod labels;
@@ -57,6 +58,8 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Train a model
     Train(train::TrainArgs),
+    /// Train variants of a configuration with several seeds and compare them
+    Experiment(experiment::ExperimentArgs),
     /// Predict photos with a trained run
     Predict(predict::PredictArgs),
     /// Measure how far annotators agree
@@ -117,6 +120,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dataset(command) => dataset::run(command).await,
         Command::Export(args) => export::run(args).await,
         Command::Train(args) => train::run(args).await,
+        Command::Experiment(args) => experiment::run(args).await,
         Command::Predict(args) => predict::run(args).await,
         Command::Agreement(args) => agreement::run(args).await,
         Command::Consensus(args) => consensus::run(args).await,
@@ -171,6 +175,7 @@ mod tests {
             "kenami dataset freeze pets v1 --policy crowdlab --run 3 --seed 0",
             "kenami export v1 --format imagefolder --out PATH",
             "kenami train --dataset v1 --config FILE.toml --out DIR",
+            "kenami experiment FILE.toml --dataset PATH --out DIR",
             "kenami predict --run DIR --images DIR --out FILE.csv",
             "kenami agreement FILE.csv --json",
             "kenami consensus FILE.csv --method dawid-skene --probabilities FILE.csv --json",

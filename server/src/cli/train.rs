@@ -16,7 +16,7 @@ use crate::{
     jobs::{Progress, TrainProgress, demo_weights, stored_dataset},
 };
 
-/// `kenami train --dataset PATH_OR_NAME --config FILE.toml --out DIR`.
+/// `kenami train --dataset PATH_OR_NAME --config FILE.toml --out DIR`, or `--show-batch FILE` in place of `--out`.
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     /// An exported dataset's folder, or a dataset's NAME or PROJECT/NAME
@@ -26,14 +26,17 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The folder to write the run to
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "show_batch")]
+    pub out: Option<PathBuf>,
     /// Where computed features are kept for the next run [default: cache/ in the data folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// Go on from the checkpoint of an interrupted run in --out
     #[arg(long)]
     pub resume: bool,
+    /// Draw an augmented training batch with its targets to this PNG file, and do not train
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "json"])]
+    pub show_batch: Option<PathBuf>,
     /// Print one JSON document: what metrics.json holds
     #[arg(long)]
     pub json: bool,
@@ -50,20 +53,29 @@ pub async fn run(args: TrainArgs) -> Result<()> {
     let config = read_config(args.config.as_deref())?;
     let folder = Path::new(&args.dataset);
     let metrics = if folder.join("dataset.json").is_file() {
-        train(&args, config, Dataset::open(folder)?, cache(&args)).await?
+        let dataset = Dataset::open(folder)?;
+        if let Some(file) = &args.show_batch {
+            return show(dataset, config, file.clone()).await;
+        }
+        train(&args, config, dataset, cache(&args)).await?
     } else if folder.is_dir() {
         return Err(Usage::error(format!("{}: there is no dataset.json in it", folder.display())));
     } else if args.dataset.starts_with(['.', '/']) || args.dataset.matches('/').count() > 1 {
         // No dataset is named so: no database is needed to see that.
         return Err(Usage::error(format!("there is no folder {}", folder.display())));
     } else {
-        with_context(&args.database, async |context| {
+        let metrics = with_context(&args.database, async |context| {
             let (project, name) = datasets::find(&Actor::System, &context.db, &args.dataset).await?;
             let dataset = stored_dataset(context, &project, &name).await?;
+            if let Some(file) = &args.show_batch {
+                return show(dataset, config, file.clone()).await.map(|()| None);
+            }
             let cache = args.cache.clone().unwrap_or_else(|| context.data_dir.cache());
-            train(&args, config, dataset, Some(cache)).await
+            train(&args, config, dataset, Some(cache)).await.map(Some)
         })
-        .await?
+        .await?;
+        let Some(metrics) = metrics else { return Ok(()) };
+        metrics
     };
     if args.json {
         say!("{}", serde_json::to_string_pretty(&metrics)?);
@@ -93,7 +105,18 @@ fn read_config(path: Option<&Path>) -> Result<RunConfig> {
     RunConfig::from_toml(&text).map_err(|error| Usage::error(format!("{}: {error}", path.display())))
 }
 
+/// Draws a batch (at most 36 photos) as a PNG file.
+async fn show(dataset: Dataset, config: RunConfig, file: PathBuf) -> Result<()> {
+    tokio::task::spawn_blocking(move || {
+        let count = config.batch_size.min(36) as usize;
+        let sheet = kenami_trainer::data::show_batch(&dataset, &config, count)?;
+        sheet.save_with_format(&file, image::ImageFormat::Png).with_context(|| file.display().to_string())
+    })
+    .await?
+}
+
 async fn train(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Option<PathBuf>) -> Result<Metrics> {
+    let out_dir = args.out.clone().expect("clap asks for --out where no batch is shown");
     let weights = match weights_kind(&config.model.weights) {
         WeightsKind::Demo => Some(demo_weights()?),
         WeightsKind::Run(_) => {
@@ -103,8 +126,7 @@ async fn train(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Opt
         }
         WeightsKind::None | WeightsKind::Hub(_) | WeightsKind::Path(_) => None,
     };
-    let request =
-        TrainRequest { dataset, config, out_dir: args.out.clone(), cache_dir: cache, weights, resume: args.resume };
+    let request = TrainRequest { dataset, config, out_dir, cache_dir: cache, weights, resume: args.resume };
     let progress = Progress::default();
     let bar = Bar::show(&progress);
     let observer = TrainProgress { progress, curves: None };

@@ -5,6 +5,8 @@ use std::io::Cursor;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
+use crate::models::Normalisation;
+
 /// Longest side that is decoded, in pixels.
 const MAX_SIDE: u32 = 20_000;
 /// Memory that a decoder may take, in bytes.
@@ -17,21 +19,15 @@ const CROP: (u32, u32) = (224, 256);
 pub struct Preprocessing {
     /// Side of the square, in pixels.
     pub size: u32,
-    /// Subtracted from a byte.
-    pub mean: f32,
-    /// What remains is divided by it.
-    pub deviation: f32,
+    /// How a byte becomes a number.
+    pub normalisation: Normalisation,
 }
 
 impl Preprocessing {
-    /// Side of the photo's shorter edge before the centre is cropped.
-    fn resized(&self) -> u32 {
-        (f64::from(self.size) * f64::from(CROP.1) / f64::from(CROP.0)).round() as u32
-    }
-
     /// Says everything that decides the pixels; part of the feature cache's key.
     pub(crate) fn describe(&self) -> String {
-        format!("v1 centre {} of {} bilinear antialiased ({} {})", self.size, self.resized(), self.mean, self.deviation)
+        let Normalisation { mean, deviation } = self.normalisation;
+        format!("v1 centre {} of {} bilinear antialiased ({mean:?} {deviation:?})", self.size, resized(self.size))
     }
 }
 
@@ -41,16 +37,29 @@ impl Preprocessing {
 /// # Errors
 /// Why the bytes are no photo that can be used.
 pub fn prepare(bytes: &[u8], preprocessing: &Preprocessing) -> Result<Vec<u8>, String> {
+    Ok(centre_square(bytes, preprocessing.size)?.into_raw())
+}
+
+/// [`prepare`]'s square as a photo.
+pub(crate) fn centre_square(bytes: &[u8], size: u32) -> Result<RgbImage, String> {
     let photo = decode(bytes)?;
-    let edge = preprocessing.resized();
+    let edge = resized(size);
     let (width, height) = photo.dimensions();
     let scale = |side: u32| (f64::from(side) * f64::from(edge) / f64::from(width.min(height))).round().max(1.0) as u32;
     let photo = resize(photo, scale(width), scale(height))?;
-    Ok(crop_centre(&photo, preprocessing.size))
+    Ok(crop_centre(&photo, size))
+}
+
+/// Length of the photo's shorter edge before the centre is cropped.
+fn resized(size: u32) -> u32 {
+    (f64::from(size) * f64::from(CROP.1) / f64::from(CROP.0)).round() as u32
 }
 
 /// Decodes within limits and applies the EXIF orientation.
-fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
+///
+/// # Errors
+/// Why the bytes are no photo that can be used.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let mut reader = reader;
     let mut limits = Limits::default();
@@ -68,6 +77,20 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     Ok(photo.into_rgb8())
 }
 
+/// A photo whose shorter edge is longer than `edge` is reduced to it (bilinear, antialiased), keeping its proportions.
+///
+/// # Errors
+/// Why it cannot be.
+pub(crate) fn reduced(photo: RgbImage, edge: u32) -> Result<RgbImage, String> {
+    let (width, height) = photo.dimensions();
+    let shorter = width.min(height);
+    if shorter <= edge {
+        return Ok(photo);
+    }
+    let scale = |side: u32| (f64::from(side) * f64::from(edge) / f64::from(shorter)).round().max(1.0) as u32;
+    resize(photo, scale(width), scale(height))
+}
+
 fn resize(photo: RgbImage, width: u32, height: u32) -> Result<RgbImage, String> {
     if photo.dimensions() == (width, height) {
         return Ok(photo);
@@ -81,9 +104,9 @@ fn resize(photo: RgbImage, width: u32, height: u32) -> Result<RgbImage, String> 
     Ok(RgbImage::from_raw(width, height, target.into_vec()).expect("a buffer of the size that was asked for"))
 }
 
-fn crop_centre(photo: &RgbImage, size: u32) -> Vec<u8> {
+fn crop_centre(photo: &RgbImage, size: u32) -> RgbImage {
     let offset = |side: u32| ((f64::from(side) - f64::from(size)) / 2.0).round().max(0.0) as u32;
-    image::imageops::crop_imm(photo, offset(photo.width()), offset(photo.height()), size, size).to_image().into_raw()
+    image::imageops::crop_imm(photo, offset(photo.width()), offset(photo.height()), size, size).to_image()
 }
 
 #[cfg(test)]
@@ -96,7 +119,7 @@ mod tests {
         bytes.into_inner()
     }
 
-    const PLAIN: Preprocessing = Preprocessing { size: 224, mean: 127.0, deviation: 128.0 };
+    const PLAIN: Preprocessing = Preprocessing { size: 224, normalisation: Normalisation::LITE_PYTORCH };
 
     #[test]
     fn a_photo_of_256_pixels_is_only_cropped() {

@@ -1,16 +1,24 @@
 //! What each head learns: from the dataset's rows to target distributions and masks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use kenami_domain::{
     answer::Answer,
     dataset::{Item, Split},
-    run_config::{HeadConfig, PriorSource, RunConfig, Targets},
+    run_config::{HeadConfig, PriorSource, RunConfig, Targets, Votes},
     schema::{Attribute, AttributeKind},
 };
 
+use rand::Rng;
+
 use super::Dataset;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    random,
+};
 
 /// Label smoothing where the configuration names none: given attributes, annotated attributes.
 const SMOOTHING: (f64, f64) = (0.1, 0.2);
@@ -20,6 +28,8 @@ const SMOOTHING: (f64, f64) = (0.1, 0.2);
 pub struct HeadData {
     /// The attribute's key.
     pub attribute: String,
+    /// Whether people annotate it; else it is given with the photo.
+    pub annotated: bool,
     /// With smoothing and prior resolved.
     pub config: HeadConfig,
     /// Value keys: the classes, in order.
@@ -30,6 +40,52 @@ pub struct HeadData {
     pub mask: Vec<f32>,
     /// The trusted answer, for evaluation.
     pub truth: Vec<Option<usize>>,
+}
+
+impl HeadData {
+    /// The targets of an epoch, `[items, labels]`: always the same, or with `votes = "sampled"` one vote drawn from each
+    /// item's distribution (before smoothing; with `targets = "instance"` these are its vote shares) and then smoothed.
+    /// The draw depends on seed, epoch, head and item alone.
+    pub fn epoch_targets(&self, seed: u64, epoch: u32) -> Cow<'_, [f32]> {
+        if self.config.votes == Votes::Distribution {
+            return Cow::Borrowed(&self.targets);
+        }
+        let (classes, smoothing) = (self.labels.len(), self.config.smoothing.unwrap_or(0.0));
+        let purpose = format!("votes of {}", self.attribute);
+        let mut rng = random::at(seed, &purpose, u64::from(epoch));
+        let mut targets = vec![0.0; self.targets.len()];
+        let rows = self.targets.chunks_exact(classes).zip(targets.chunks_exact_mut(classes)).zip(&self.mask);
+        for ((distribution, target), mask) in rows {
+            // Also for items that do not count: the others' draws must not depend on them.
+            let draw: f64 = rng.random();
+            if *mask > 0.0 {
+                let drawn = drawn(distribution, smoothing, draw);
+                let share = |class| if class == drawn { 1.0 } else { 0.0 };
+                let smoothed = |class| smooth(share(class), smoothing, classes) as f32;
+                target.iter_mut().enumerate().for_each(|(class, target)| *target = smoothed(class));
+            }
+        }
+        Cow::Owned(targets)
+    }
+}
+
+/// The class into whose share of the distribution without smoothing `draw`, from 0 to 1, falls.
+fn drawn(smoothed: &[f32], smoothing: f64, draw: f64) -> usize {
+    let floor = smoothing / smoothed.len() as f64;
+    let share = |t: &f32| ((f64::from(*t) - floor) / (1.0 - smoothing)).max(0.0);
+    let target = draw * smoothed.iter().map(share).sum::<f64>();
+    let mut sum = 0.0;
+    // Rounding leaves a little of what smoothing gave to classes without votes: below a millionth is none.
+    let classes = smoothed.iter().enumerate().map(|(class, t)| (class, share(t))).filter(|(_, share)| *share > 1e-6);
+    let mut last = 0;
+    for (class, share) in classes {
+        last = class;
+        sum += share;
+        if target < sum {
+            break;
+        }
+    }
+    last
 }
 
 /// The heads that `config` asks for and the dataset can teach; attributes that it cannot are told to `warn`.
@@ -93,7 +149,8 @@ fn one_head(dataset: &Dataset, attribute: &Attribute, mut config: HeadConfig) ->
         }
     }
     let truth = rows.into_iter().map(|row| row.truth).collect();
-    Ok(HeadData { attribute: attribute.key.clone(), config, labels, targets, mask, truth })
+    let annotated = attribute.kind == AttributeKind::Annotated;
+    Ok(HeadData { attribute: attribute.key.clone(), annotated, config, labels, targets, mask, truth })
 }
 
 /// `(1 - a) t + a / K`.

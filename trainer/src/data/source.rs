@@ -58,6 +58,19 @@ impl Dataset {
         Self { manifest, items, loader: Arc::new(loader), trusts_hashes: true }
     }
 
+    /// The dataset with more items, whose photos come from `loader`.
+    pub(crate) fn extended(
+        &self,
+        more: Vec<Item>,
+        loader: impl Fn(&Item) -> io::Result<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        let names: std::collections::HashSet<String> = more.iter().map(|item| item.image.clone()).collect();
+        let own = Arc::clone(&self.loader);
+        let loader: Loader = Arc::new(move |item| if names.contains(&item.image) { loader(item) } else { own(item) });
+        let items = self.items.iter().cloned().chain(more).collect();
+        Self { manifest: self.manifest.clone(), items, loader, trusts_hashes: self.trusts_hashes }
+    }
+
     /// A photo's bytes.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::observer::Silent;
 /// Two heads over 12 photos of 4 features: the first is the largest of the first three features, the second its parity,
 /// known for even photos only.
 fn problem() -> (Vec<f32>, Vec<HeadData>) {
-    let mut rng = generator(7, 99);
+    let mut rng = crate::random::epoch(7, 99);
     let features: Vec<f32> = (0..48).map(|_| rng.random_range(0.0..1.0)).collect();
     let class = |row: usize| (0..3).max_by(|a, b| features[row * 4 + a].total_cmp(&features[row * 4 + b])).unwrap();
     let head = |name: &str, classes: usize, answer: &dyn Fn(usize) -> Option<usize>| {
@@ -17,6 +17,7 @@ fn problem() -> (Vec<f32>, Vec<HeadData>) {
             |truth: &Option<usize>| (0..classes).map(|k| f32::from(u8::from(Some(k) == *truth))).collect::<Vec<_>>();
         HeadData {
             attribute: name.to_owned(),
+            annotated: name == "odd",
             config: HeadConfig::default(),
             labels: (0..classes).map(|k| k.to_string()).collect(),
             targets: truth.iter().flat_map(one_hot).collect(),
@@ -84,7 +85,7 @@ fn a_masked_photo_moves_nothing() {
     let before = weights(&trainer);
     let (rows, _) = trainer.epoch(1, &Silent).unwrap();
     assert_eq!(weights(&trainer), before);
-    assert_eq!(trainer.optimizer().steps(), 1);
+    assert_eq!(trainer.steps(), 1);
     assert_eq!(rows.len(), 1, "{rows:?}");
 }
 
@@ -127,4 +128,65 @@ fn probabilities_sum_to_one_and_do_not_overflow() {
     }
     let p = probabilities(LossName::CrossEntropy, &[1.0, 2.0]);
     assert_relative_eq!(p[1], 1.0 / (1.0 + (-1f64).exp()), epsilon = 1e-9);
+}
+
+/// What the run leaves after `epochs`, broken off and resumed from its checkpoint after `break_after`.
+fn leave(config: &RunConfig, epochs: u32, break_after: Option<u32>) -> Vec<f32> {
+    let (features, heads) = problem();
+    let new = || HeadTrainer::new(config, &heads, &features, 4, (&TRAIN, &VALIDATION)).unwrap();
+    let mut trainer = new();
+    let mut state = State { identity: String::new(), epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 };
+    for epoch in 1..=epochs {
+        trainer.epoch(epoch, &Silent).unwrap();
+        if break_after == Some(epoch) {
+            let tensors = trainer.save(&mut state).unwrap();
+            let copies: Vec<_> = tensors.into_iter().map(|(name, t)| (name, t.copy().unwrap())).collect();
+            trainer = new();
+            let find = |name: &str| Ok(copies.iter().find(|(n, _)| n == name).unwrap().1.clone());
+            trainer.restore(&state, find).unwrap();
+        }
+    }
+    trainer.finish().unwrap();
+    weights(&trainer)
+}
+
+#[test]
+fn every_choice_changes_the_run_and_resumes_bit_for_bit() {
+    let plain = leave(&config(), 5, None);
+    for text in [
+        "[model]\ndropout = 0.3",
+        "[optimizer]\nclip_norm = 0.05",
+        "[optimizer]\naccumulate = 2",
+        "[optimizer]\nema = 0.9",
+        "[loss]\nweighting = \"learned\"",
+        "[loss]\nattributes = 0.3",
+        "[sampler]\nkind = \"balanced\"",
+        "[sampler]\nkind = \"pk\"\np = 2\nk = 2",
+        "[schedule]\nname = \"plateau\"\npatience = 0",
+        "[schedule]\nname = \"cosine-restarts\"",
+        "[optimizer]\nname = \"adamw\"\nema = 0.5\naccumulate = 2\n[model]\ndropout = 0.2\n[loss]\nweighting = \"learned\"",
+    ] {
+        let parsed = RunConfig::from_toml(&format!("epochs = 30\nbatch_size = 4\n{text}\n")).unwrap();
+        let straight = leave(&parsed, 5, None);
+        assert_ne!(straight, plain, "{text} changes nothing");
+        assert_eq!(straight, leave(&parsed, 5, Some(2)), "{text}");
+        assert!(straight.iter().all(|weight| weight.is_finite()), "{text}");
+    }
+}
+
+#[test]
+fn two_batches_whose_gradients_are_averaged_are_one_of_twice_the_size() {
+    let run = |batch_size: u32, accumulate: u32| {
+        let (features, mut heads) = problem();
+        heads.truncate(1);
+        let mut config = RunConfig { batch_size, ..config() };
+        config.optimizer.accumulate = accumulate;
+        let train = [0, 1, 2, 3, 4, 5, 6, 7];
+        let mut trainer = HeadTrainer::new(&config, &heads, &features, 4, (&train, &VALIDATION)).unwrap();
+        (1..=3).for_each(|epoch| drop(trainer.epoch(epoch, &Silent).unwrap()));
+        (trainer.steps(), weights(&trainer))
+    };
+    let ((steps, whole), (same_steps, halves)) = (run(4, 1), run(2, 2));
+    assert_eq!(steps, same_steps);
+    whole.iter().zip(&halves).for_each(|(a, b)| assert_relative_eq!(*a, *b, epsilon = 1e-6));
 }

@@ -18,6 +18,7 @@ mod padding;
 mod parts;
 mod pointwise;
 mod pool;
+mod pool_max;
 mod stem;
 mod vector_math;
 
@@ -29,6 +30,7 @@ pub use map::{Activation, ChannelSums, GradSink, GradSource, Source};
 pub use padding::{Padding, same_padding};
 pub use pointwise::{Pointwise, relu6, relu6_bias};
 pub use pool::{Buffer, BufferPool};
+pub use pool_max::{PoolGeometry, max_pool, max_pool_gradient};
 pub use stem::Stem;
 
 #[cfg(test)]

@@ -171,3 +171,40 @@ fn a_retired_value_counts_while_somebody_uses_it() {
     dataset.items[1].targets.insert("ear".into(), shares(&[("erect", 0.5), ("rose", 0.5)]));
     assert_eq!(heads(&dataset, "[heads.ear]").unwrap()[0].labels, ["drop", "erect", "rose"]);
 }
+
+#[test]
+fn a_sampled_vote_is_drawn_from_the_shares_anew_each_epoch() {
+    let head = |text: &str| heads(&photos(), &format!("[heads.ear]\n{text}")).unwrap().remove(0);
+    let sampled = head("votes = \"sampled\"\nsmoothing = 0.2");
+    let mut drops = [0; 5];
+    for epoch in 1..=900 {
+        let targets = sampled.epoch_targets(0, epoch);
+        assert_eq!(targets, sampled.epoch_targets(0, epoch));
+        for (i, row) in targets.chunks(2).enumerate() {
+            match (sampled.mask[i], row) {
+                (0.0, row) => assert_eq!(row, [0.0, 0.0]),
+                (_, [drop, erect]) => {
+                    assert!(drop.max(*erect) > 0.899 && drop.min(*erect) < 0.101, "{row:?} is no smoothed vote");
+                    drops[i] += usize::from(drop > erect);
+                }
+                _ => unreachable!(),
+            }
+        }
+    }
+    // Two of three votes for drop: 600 expected, with a deviation of 14; the husky has none.
+    assert!((540..660).contains(&drops[0]), "{drops:?}");
+    assert_eq!(drops[1], 0);
+    let first = |seed| (1..=20).map(|epoch| sampled.epoch_targets(seed, epoch)[0]).collect::<Vec<_>>();
+    assert_ne!(first(0), first(1));
+    let plain = head("smoothing = 0.2");
+    assert_eq!(plain.epoch_targets(0, 7), plain.targets);
+}
+
+#[test]
+fn a_draw_falls_into_the_share_that_it_hits() {
+    // Shares .25, 0, .75, smoothed by .3.
+    let smoothed = [0.25, 0.0, 0.75].map(|share| (0.7 * share + 0.1) as f32);
+    for (draw, class) in [(0.0, 0), (0.2499, 0), (0.2501, 2), (0.999_999, 2), (1.0, 2)] {
+        assert_eq!(drawn(&smoothed, 0.3, draw), class, "{draw}");
+    }
+}

@@ -1,11 +1,21 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod dense;
+mod dense_pass;
 mod depthwise;
 mod depthwise_rows;
+mod ends;
+mod panel;
 mod pointwise;
+mod scratch;
+mod weights;
+mod winograd;
+mod winograd_tiles;
 
+pub use dense::Dense;
 pub use depthwise::Depthwise;
 pub use pointwise::Pointwise;
+pub use winograd::Winograd;
 
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};
 use crate::graph::{ConvSpec, Pad};
@@ -90,3 +100,5 @@ pub trait ConvKernel: Send + Sync {
 
 #[cfg(test)]
 mod fused_tests;
+#[cfg(test)]
+mod tests;

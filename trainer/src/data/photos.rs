@@ -1,0 +1,88 @@
+//! Where a loader's photos come from, and how many of them may stay in memory.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::Dataset;
+use crate::error::{Error, Result};
+
+/// A numbered set of photos that several threads may read.
+pub trait Photos: Send + Sync {
+    /// Number of photos.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What an error calls a photo.
+    fn name(&self, item: usize) -> String;
+
+    /// A photo's bytes, as they are in its file.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn bytes(&self, item: usize) -> Result<Vec<u8>>;
+}
+
+impl Photos for Dataset {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn name(&self, item: usize) -> String {
+        self.items[item].image.clone()
+    }
+
+    fn bytes(&self, item: usize) -> Result<Vec<u8>> {
+        self.bytes(&self.items[item])
+    }
+}
+
+/// Photos by their paths.
+#[derive(Debug, Clone)]
+pub struct Files(pub Vec<PathBuf>);
+
+impl Photos for Files {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn name(&self, item: usize) -> String {
+        self.0[item].display().to_string()
+    }
+
+    fn bytes(&self, item: usize) -> Result<Vec<u8>> {
+        fs::read(&self.0[item]).map_err(|error| Error::Image { image: self.name(item), reason: error.to_string() })
+    }
+}
+
+/// Bytes that decoded photos may take, shared by several loaders. What does not fit is decoded again every epoch: as each
+/// epoch visits each photo once, replacing one photo by another would gain nothing.
+#[derive(Debug)]
+pub struct MemoryBudget(AtomicUsize);
+
+impl MemoryBudget {
+    /// So many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(AtomicUsize::new(bytes))
+    }
+
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` if so many are left.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,193 @@
+//! The two ends of a convolution: bands of a map that are read, and pixels that are finished while they are in the cache.
+
+use pulp::{Arch, Simd};
+
+use super::{
+    super::{
+        access::{GradReader, PartSums, Reader, Writer},
+        lanes::{Body, expand, load, period, store, walk},
+        vector_math::{Act, WithAct},
+    },
+    Epilogue,
+    scratch::Shared,
+};
+use std::ops::Range;
+
+/// A map as it is read.
+pub(super) trait MapReader: Sync {
+    /// Reads whole pixels.
+    fn read_pixels(&self, pixels: Range<usize>, out: &mut [f32]);
+}
+
+impl MapReader for Reader<'_> {
+    fn read_pixels(&self, pixels: Range<usize>, out: &mut [f32]) {
+        self.read(pixels, out);
+    }
+}
+
+impl MapReader for GradReader<'_> {
+    fn read_pixels(&self, pixels: Range<usize>, out: &mut [f32]) {
+        self.read(pixels, out);
+    }
+}
+
+/// Size of a map, and of the band of it that is read: zeros where the band is larger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Band {
+    /// Rows of the map.
+    pub(super) rows: usize,
+    /// Columns of the map.
+    pub(super) columns: usize,
+    pub(super) channels: usize,
+    /// Rows of the band.
+    pub(super) band_rows: usize,
+    /// Columns of the band.
+    pub(super) band_columns: usize,
+    /// Columns of zeros before the map's.
+    pub(super) left: usize,
+}
+
+impl Band {
+    /// Values of the band.
+    pub(super) fn len(&self) -> usize {
+        self.band_rows * self.band_columns * self.channels
+    }
+
+    /// Reads the band that begins at row `top` (which may be above the map) of an image.
+    pub(super) fn read(&self, reader: &impl MapReader, image: usize, top: isize, band: &mut [f32]) {
+        let there = self.columns.min(self.band_columns - self.left);
+        let (from, to) = (self.left * self.channels, (self.left + there) * self.channels);
+        for (i, row) in band.chunks_exact_mut(self.band_columns * self.channels).take(self.band_rows).enumerate() {
+            let at = top + i as isize;
+            if at < 0 || at >= self.rows as isize {
+                row.fill(0.0);
+                continue;
+            }
+            let pixel = (image * self.rows + at as usize) * self.columns;
+            row[..from].fill(0.0);
+            reader.read_pixels(pixel..pixel + there, &mut row[from..to]);
+            row[to..].fill(0.0);
+        }
+    }
+}
+
+/// What is done to values as they are written.
+pub(super) enum Finish<'a> {
+    /// Nothing.
+    Raw,
+    /// Inference.
+    Infer(Inference<'a>),
+    /// An input gradient goes to its sink.
+    Gradient(Writer<'a>),
+}
+
+/// An [`Epilogue`] with its tables.
+pub(super) struct Inference<'a> {
+    epilogue: Epilogue<'a>,
+    bias: Vec<f32>,
+}
+
+impl<'a> Finish<'a> {
+    pub(super) fn infer(epilogue: Epilogue<'a>) -> Self {
+        Self::Infer(Inference { epilogue, bias: expand(epilogue.bias) })
+    }
+
+    /// Whether values are computed in their final place; otherwise [`Finish::apply`] moves them.
+    pub(super) fn is_in_place(&self) -> bool {
+        match self {
+            Self::Raw | Self::Infer(_) => true,
+            Self::Gradient(writer) => writer.is_in_place(),
+        }
+    }
+
+    /// Finishes whole pixels from `first` on.
+    ///
+    /// # Safety
+    /// Where it is not in place, `map` has these pixels and no other task uses them meanwhile.
+    pub(super) unsafe fn apply(
+        &self,
+        arch: Arch,
+        first: usize,
+        channels: usize,
+        values: &mut [f32],
+        map: Shared,
+        sums: Option<&mut PartSums>,
+    ) {
+        match self {
+            Self::Raw => {
+                if let Some(sums) = sums {
+                    sums.add(values);
+                }
+            }
+            Self::Infer(inference) => inference.apply(arch, first * channels, values),
+            Self::Gradient(writer) if writer.is_in_place() => writer.finish(first, values, sums),
+            Self::Gradient(writer) => {
+                // SAFETY: the caller's.
+                let into = unsafe { map.slice(first * channels, values.len()) };
+                writer.write(first, values, into, sums);
+            }
+        }
+    }
+}
+
+impl Inference<'_> {
+    fn apply(&self, arch: Arch, from: usize, values: &mut [f32]) {
+        let residual = self.epilogue.residual.map(|map| &map[from..from + values.len()]);
+        let body = Pending { arch, bias: &self.bias, residual, values };
+        self.epilogue.activation.dispatch(body);
+    }
+}
+
+struct Pending<'a> {
+    arch: Arch,
+    bias: &'a [f32],
+    residual: Option<&'a [f32]>,
+    values: &'a mut [f32],
+}
+
+impl WithAct for Pending<'_> {
+    type Output = ();
+
+    fn with_act<A: Act>(self, act: A) {
+        let (len, period) = (self.values.len(), self.bias.len());
+        let values = self.values.as_mut_ptr();
+        let bias = self.bias.as_ptr();
+        // SAFETY: values and residual have the same length, the bias the period's.
+        unsafe {
+            match self.residual {
+                None => walk(self.arch, len, period, Add::<_, false> { act, bias, residual: values, values }),
+                Some(map) => walk(self.arch, len, period, Add::<_, true> { act, bias, residual: map.as_ptr(), values }),
+            }
+        }
+    }
+}
+
+struct Add<A, const RESIDUAL: bool> {
+    act: A,
+    bias: *const f32,
+    residual: *const f32,
+    values: *mut f32,
+}
+
+impl<A: Act, const RESIDUAL: bool> Body for Add<A, RESIDUAL> {
+    #[inline(always)]
+    unsafe fn step<S: Simd, const G: usize>(&mut self, simd: S, table: usize, at: usize, stride: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let bias = load::<S>(self.bias, table);
+            for at in (0..G).map(|g| at + g * stride) {
+                let mut value = simd.add_f32s(load::<S>(self.values, at), bias);
+                if RESIDUAL {
+                    value = simd.add_f32s(value, load::<S>(self.residual, at));
+                }
+                store::<S>(self.values, at, self.act.value(simd, value));
+            }
+        }
+    }
+}
+
+/// Room for sums of whole-map values, if they are asked for.
+pub(super) fn part_sums(wanted: bool, arch: Arch, channels: usize) -> Option<PartSums> {
+    debug_assert!(period(channels) >= channels);
+    wanted.then(|| PartSums::with_arch(arch, channels))
+}

@@ -1,0 +1,85 @@
+//! Out-of-sample predictions over folds, and a second round on pseudo-labelled photos.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use common::{demo_file, drawn, export};
+use kenami_domain::{csvio::read_probabilities, dataset::Split, metrics::Metrics, run_config::RunConfig};
+use kenami_trainer::{Dataset, Silent, TrainRequest, WeightsInput, pseudo, train};
+
+const CONFIG: &str = "epochs = 6\nbatch_size = 8\nimage_size = 32\n";
+
+fn run(dataset: &Dataset, out_dir: &Path, text: &str) -> Metrics {
+    let request = TrainRequest {
+        dataset: dataset.clone(),
+        config: RunConfig::from_toml(text).unwrap(),
+        out_dir: out_dir.to_owned(),
+        cache_dir: None,
+        weights: Some(WeightsInput::Bytes(demo_file().into())),
+        resume: false,
+    };
+    train(request, &Silent).unwrap()
+}
+
+fn name(image: &str) -> &str {
+    image.rsplit('/').next().unwrap()
+}
+
+#[test]
+fn every_photo_but_those_of_test_is_predicted_out_of_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = drawn();
+    let text = format!("{CONFIG}[evaluate]\nfolds = 3\n");
+    let metrics = run(&dataset, dir.path(), &text);
+    let bytes = fs::read(dir.path().join("oof_predictions.csv")).unwrap();
+    let parsed = read_probabilities(bytes.as_slice()).unwrap();
+    assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
+    let items: BTreeSet<&str> = parsed.value.iter().map(|(item, ..)| item).collect();
+    let expected = dataset.items.iter().filter(|item| item.split != Split::Test).map(|item| name(&item.image));
+    assert_eq!(items, expected.collect());
+    for item in items {
+        for (attribute, values) in [("breed", 3), ("ear", 2)] {
+            let row = parsed.value.row(item, attribute).unwrap();
+            assert_eq!(row.len(), values);
+            assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{item} {row:?}");
+        }
+    }
+    let breed = &metrics.out_of_sample["breed"];
+    assert_eq!(breed.n, 39);
+    assert!(breed.accuracy > 0.7, "{}", breed.accuracy);
+
+    let again = tempfile::tempdir().unwrap();
+    run(&dataset, again.path(), &text);
+    assert!(fs::read(again.path().join("oof_predictions.csv")).unwrap() == bytes);
+    run(&dataset, again.path(), CONFIG);
+    assert!(!again.path().join("oof_predictions.csv").exists());
+}
+
+#[test]
+fn what_a_model_is_sure_of_is_trained_on_in_a_second_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, first, second) = (dir.path().join("dataset"), dir.path().join("first"), dir.path().join("second"));
+    let all = drawn();
+    export(&all, &folder);
+    let mut few = all.clone();
+    few.items.retain(|item| item.split != Split::Train || item.image.len() % 2 == 0);
+    let unlabelled = all.items.iter().filter(|item| !few.items.contains(item) || item.image.ends_with("akita_14.png"));
+    let photos: Vec<_> = unlabelled.map(|item| folder.join(&item.image)).collect();
+    assert!(photos.len() > 5 && few.items.len() < all.items.len());
+    run(&few, &first, CONFIG);
+    let (extended, labelled) = pseudo::from_run(&few, &first, &photos, 0.3, &Silent).unwrap();
+    // Of three values one always has a third; the test photo among them is known and left out.
+    assert_eq!((labelled.known, labelled.unsure, labelled.items.len()), (1, 0, photos.len() - 1));
+    assert_eq!(labelled.answers["breed"], labelled.items.len());
+    assert_eq!(extended.items[..few.items.len()], few.items);
+    assert!(extended.items[few.items.len()..].iter().all(|item| item.split == Split::Train));
+    let metrics = run(&extended, &second, CONFIG);
+    assert_eq!(metrics.photos, few.items.len() + labelled.items.len());
+    assert_eq!(metrics.heads["breed"]["test"].n, 9);
+    assert!(metrics.heads["breed"]["test"].accuracy > 0.7);
+    // Nothing is certain enough for a threshold of 1.
+    let (extended, labelled) = pseudo::from_run(&few, &first, &photos, 1.0, &Silent).unwrap();
+    assert_eq!((extended.items.len(), labelled.unsure), (few.items.len(), photos.len()));
+}
