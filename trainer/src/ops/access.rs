@@ -518,4 +518,4 @@ impl<A: Act, const ADD: bool, const SUM: bool> Body for Variant<A, ADD, SUM> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,12 +4,18 @@
 //! ([`pulp::Arch`]); the plain path is `pulp::Arch::Scalar`.
 
 pub mod access;
+pub mod batch_norm;
 pub mod conv;
 mod depthwise;
+mod elementwise;
+pub mod gate;
+pub mod global_pool;
 mod inverted_residual;
 mod lanes;
+pub mod layer_norm;
 mod map;
 mod padding;
+mod parts;
 mod pointwise;
 mod pool;
 mod pool_max;
@@ -17,6 +23,8 @@ mod stem;
 mod vector_math;
 
 pub use depthwise::{Depthwise, depthwise_row};
+pub use elementwise::{add, materialise, product_sums, store_gradient};
+pub use gate::channel_scale;
 pub use inverted_residual::{Grid, InvertedResidual, Scratch};
 pub use map::{Activation, ChannelSums, GradSink, GradSource, Source};
 pub use padding::{Padding, same_padding};
@@ -24,3 +32,6 @@ pub use pointwise::{Pointwise, relu6, relu6_bias};
 pub use pool::{Buffer, BufferPool};
 pub use pool_max::{PoolGeometry, max_pool, max_pool_gradient};
 pub use stem::Stem;
+
+#[cfg(test)]
+mod map_tests;

@@ -3,10 +3,13 @@
 mod batch;
 mod dense;
 mod dense_pass;
+mod depthwise;
+mod depthwise_rows;
 mod ends;
 mod grouped;
 mod grouped_lanes;
 mod panel;
+mod pointwise;
 mod scratch;
 mod weights;
 mod winograd;
@@ -16,6 +19,8 @@ mod winograd_tiles;
 
 pub use dense::Dense;
 pub use grouped::Grouped;
+pub use depthwise::Depthwise;
+pub use pointwise::Pointwise;
 pub use winograd::Winograd;
 
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};
@@ -99,5 +104,7 @@ pub trait ConvKernel: Send + Sync {
     );
 }
 
+#[cfg(test)]
+mod fused_tests;
 #[cfg(test)]
 mod tests;
