@@ -262,7 +262,50 @@ pub fn weights_kind(weights: &str) -> WeightsKind<'_> {
 }
 
 /// The models of the Hugging Face hub that a page or a script may name. The command line may name any.
-pub const ALLOWED_HUB_MODELS: &[&str] = &["timm/tf_efficientnet_lite0.in1k"];
+pub const ALLOWED_HUB_MODELS: &[&str] = &[
+    "timm/tf_efficientnet_lite0.in1k",
+    "timm/tf_efficientnet_lite1.in1k",
+    "timm/tf_efficientnet_lite2.in1k",
+    "timm/efficientnet_b0.ra_in1k",
+    "timm/efficientnet_b1.ft_in1k",
+    "timm/efficientnet_b2.ra_in1k",
+    "timm/efficientnet_b3.ra2_in1k",
+    "timm/efficientnet_b4.ra2_in1k",
+    "timm/resnet18.tv_in1k",
+    "timm/resnet18.a1_in1k",
+    "timm/resnet34.tv_in1k",
+    "timm/resnet34.a1_in1k",
+    "timm/resnet50.tv_in1k",
+    "timm/resnet50.tv2_in1k",
+    "timm/resnet50.a1_in1k",
+    "timm/resnet101.tv_in1k",
+    "timm/resnet101.tv2_in1k",
+    "timm/resnet101.a1_in1k",
+    "timm/resnet152.tv_in1k",
+    "timm/resnet152.tv2_in1k",
+    "timm/resnet152.a1_in1k",
+    "timm/wide_resnet50_2.tv_in1k",
+    "timm/wide_resnet50_2.tv2_in1k",
+    "timm/resnext50_32x4d.tv_in1k",
+    "timm/resnext50_32x4d.tv2_in1k",
+    "timm/resnext50_32x4d.a1_in1k",
+    "timm/convnext_tiny.fb_in1k",
+    "timm/convnext_tiny.fb_in22k_ft_in1k",
+    "timm/convnext_tiny.in12k_ft_in1k",
+    "timm/vit_small_patch14_dinov2.lvd142m",
+];
+
+/// Those of [`ALLOWED_HUB_MODELS`] that hold weights of a network, the usual choice first.
+pub fn hub_models(name: ModelName) -> impl Iterator<Item = &'static str> {
+    let prefix = match name {
+        ModelName::EfficientnetLite0 | ModelName::EfficientnetLite1 | ModelName::EfficientnetLite2 => {
+            format!("timm/tf_{name}.")
+        }
+        ModelName::Dinov2Vits14 => "timm/vit_small_patch14_dinov2.".to_owned(),
+        _ => format!("timm/{name}."),
+    };
+    ALLOWED_HUB_MODELS.iter().copied().filter(move |model| model.starts_with(&prefix))
+}
 
 fn is_hub_name(text: &str) -> bool {
     let is_word = |word: &str| {

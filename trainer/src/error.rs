@@ -59,6 +59,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A network's description cannot be run.
+    #[error("network: {0}")]
+    Network(String),
     /// The tensor library failed.
     #[error("tensor: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -85,7 +85,7 @@ pub fn extract(
             }
             let pixels =
                 prepare(&bytes, preprocessing).map_err(|reason| Error::Image { image: item.image.clone(), reason })?;
-            trunk.forward(&pixels, preprocessing.size as usize, workspace, features);
+            trunk.forward(&pixels, preprocessing.size as usize, workspace, features)?;
             if let Some(cache) = &cache {
                 let full = push_and_take(&fresh, (hash, features.to_vec()));
                 cache.append(&full)?;

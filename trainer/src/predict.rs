@@ -98,7 +98,7 @@ impl Predictor {
         let pixels =
             prepare(bytes, &self.preprocessing).map_err(|reason| Error::Image { image: name.to_owned(), reason })?;
         let mut features = vec![0.0; self.trunk.features()];
-        self.trunk.forward(&pixels, self.preprocessing.size as usize, workspace, &mut features);
+        self.trunk.forward(&pixels, self.preprocessing.size as usize, workspace, &mut features)?;
         let width = features.len();
         let features = Tensor::from_vec(features, (1, width), &Device::Cpu)?;
         let heads = self.heads.iter().map(|(head, linear)| {

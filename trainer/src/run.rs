@@ -22,7 +22,7 @@ use crate::{
     files::write_atomically,
     folds,
     heads::LinearHead,
-    models::{TRUNK_PREFIX, Trunk, Weights, Workspace},
+    models::{Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
     report::{self, ReportInput, ScoredHead},
 };
 
@@ -115,7 +115,7 @@ impl Outcome<'_> {
         let mut workspace = Workspace::default();
         let mut features = vec![0.0; self.trunk.features()];
         report::time_passes(|| {
-            self.trunk.forward(&pixels, side, &mut workspace, &mut features);
+            self.trunk.forward(&pixels, side, &mut workspace, &mut features)?;
             let features = Tensor::from_slice(&features, (1, features.len()), &Device::Cpu)?;
             self.trained.iter().try_for_each(|head| head.forward(&features).map(drop))
         })
@@ -182,8 +182,8 @@ pub(crate) struct SavedModel {
     /// The resolved configuration as TOML.
     pub config: String,
     pub heads: Vec<SavedHead>,
-    /// Mean and deviation of pixel values that the trunk expects.
-    pub normalisation: (f32, f32),
+    /// What the trunk expects of a photo's colours.
+    pub normalisation: Normalisation,
 }
 
 impl SavedModel {

@@ -44,9 +44,7 @@ pub struct TrainRequest {
 pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
-    if config.model.name != Default::default() {
-        return Err(models::unavailable(config.model.name));
-    }
+    models::check(config)?;
     if config.model.train != TrainPart::Heads {
         return missing(format!("model.train = \"{}\"", config.model.train), "heads");
     }

@@ -103,7 +103,7 @@ fn batches_are_the_same_whatever_threads_cache_and_start() {
 
 #[test]
 fn evaluation_gives_the_prepared_square_normalised() {
-    let preprocessing = Preprocessing { size: 32, mean: 0.0, deviation: 1.0 };
+    let preprocessing = Preprocessing { size: 32, normalisation: PLAIN };
     let photos = drawn(3);
     let loader = loader(&photos, Transform::Evaluate(32), 2, 1 << 20);
     for _ in 0..2 {

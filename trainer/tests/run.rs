@@ -287,10 +287,11 @@ fn a_broken_photo_stops_the_run_by_name() {
 fn what_this_version_cannot_do_is_said_at_the_start() {
     for (text, word) in [
         (
-            "[model]\nname = \"resnet34\"",
-            "model.name = \"resnet34\" is not available in this version; available: efficientnet_lite0",
+            "[model]\nname = \"dinov2_vits14\"\ntrain = \"all\"",
+            "training the trunk of dinov2_vits14 is not available in this version; available: model.train = \"heads\"",
         ),
         ("[model]\ntrain = \"all\"", "model.train = \"all\" is not available in this version; available: heads"),
+        ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
         ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
         ("[schedule]\nname = \"plateau\"", "available: constant, step, one-cycle, cosine"),
     ] {

@@ -6,7 +6,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{demo_file, formula_file, pixels, uniform, weights};
-use kenami_trainer::models::{EfficientNetLite, Trunk, Variant, Weights, Workspace};
+use kenami_domain::run_config::ModelName;
+use kenami_trainer::models::{EfficientNetLite, Trunk, Weights, Workspace};
 use pulp::Arch;
 use serde::Deserialize;
 
@@ -23,10 +24,12 @@ struct Summary {
     last: Vec<f64>,
 }
 
+const LITE0: ModelName = ModelName::EfficientnetLite0;
+
 fn features(arch: Arch, weights: &Weights, size: usize) -> Vec<f32> {
-    let trunk = EfficientNetLite::with_arch(arch, &Variant::LITE0, weights).unwrap();
+    let trunk = EfficientNetLite::with_arch(arch, LITE0, weights).unwrap();
     let mut features = vec![0.0; trunk.features()];
-    trunk.forward(&pixels("image", size), size, &mut Workspace::default(), &mut features);
+    trunk.forward(&pixels("image", size), size, &mut Workspace::default(), &mut features).unwrap();
     features
 }
 
@@ -80,11 +83,11 @@ fn half_precision_is_close_to_single() {
 #[test]
 fn a_photos_features_do_not_depend_on_what_the_workspace_held() {
     let weights = weights(&formula_file(false));
-    let trunk = EfficientNetLite::new(&Variant::LITE0, &weights).unwrap();
+    let trunk = EfficientNetLite::new(LITE0, &weights).unwrap();
     let mut workspace = Workspace::default();
     let mut run = |name: &str, size: usize| {
         let mut features = vec![0.0; trunk.features()];
-        trunk.forward(&pixels(name, size), size, &mut workspace, &mut features);
+        trunk.forward(&pixels(name, size), size, &mut workspace, &mut features).unwrap();
         features
     };
     let fresh = run("image", 64);

@@ -142,6 +142,14 @@ fn weights_are_sorted_by_their_form() {
 }
 
 #[test]
+fn every_network_has_weights_on_the_hub() {
+    let all: Vec<&str> = ModelName::ALL.iter().flat_map(|name| hub_models(*name)).collect();
+    assert!(ModelName::ALL.iter().all(|name| hub_models(*name).next().is_some()));
+    assert_eq!(all.len(), ALLOWED_HUB_MODELS.len());
+    assert!(ALLOWED_HUB_MODELS.iter().all(|name| weights_kind(name) == WeightsKind::Hub(name)));
+}
+
+#[test]
 fn erasing_follows_the_policy_where_it_is_not_given() {
     let erasing = |text: &str| RunConfig::from_toml(text).unwrap().augment.erasing_probability();
     assert_eq!(erasing(""), 0.0);

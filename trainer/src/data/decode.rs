@@ -5,6 +5,8 @@ use std::io::Cursor;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
+use crate::models::Normalisation;
+
 /// Longest side that is decoded, in pixels.
 const MAX_SIDE: u32 = 20_000;
 /// Memory that a decoder may take, in bytes.
@@ -17,22 +19,15 @@ const CROP: (u32, u32) = (224, 256);
 pub struct Preprocessing {
     /// Side of the square, in pixels.
     pub size: u32,
-    /// Subtracted from a byte.
-    pub mean: f32,
-    /// What remains is divided by it.
-    pub deviation: f32,
+    /// How a byte becomes a number.
+    pub normalisation: Normalisation,
 }
 
 impl Preprocessing {
     /// Says everything that decides the pixels; part of the feature cache's key.
     pub(crate) fn describe(&self) -> String {
-        format!(
-            "v1 centre {} of {} bilinear antialiased ({} {})",
-            self.size,
-            resized(self.size),
-            self.mean,
-            self.deviation
-        )
+        let Normalisation { mean, deviation } = self.normalisation;
+        format!("v1 centre {} of {} bilinear antialiased ({mean:?} {deviation:?})", self.size, resized(self.size))
     }
 }
 
@@ -124,7 +119,7 @@ mod tests {
         bytes.into_inner()
     }
 
-    const PLAIN: Preprocessing = Preprocessing { size: 224, mean: 127.0, deviation: 128.0 };
+    const PLAIN: Preprocessing = Preprocessing { size: 224, normalisation: Normalisation::LITE_PYTORCH };
 
     #[test]
     fn a_photo_of_256_pixels_is_only_cropped() {

@@ -12,9 +12,9 @@ use std::{
     thread,
 };
 
+use crate::models::Normalisation;
 use fast_image_resize::Resizer;
 use image::RgbImage;
-use pulp::Arch;
 
 pub use self::queue::Batches;
 use super::{
@@ -42,38 +42,6 @@ impl Transform {
             Self::Train(augment) => augment.size(),
             Self::Evaluate(size) => *size,
         }
-    }
-}
-
-/// (byte - mean) / deviation, per channel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Normalisation {
-    /// Subtracted from a byte.
-    pub mean: [f32; 3],
-    /// What remains is divided by it.
-    pub deviation: [f32; 3],
-}
-
-/// Bytes that are normalised in one go: a multiple of 3 and of every vector's length.
-const BLOCK: usize = 48;
-
-impl Normalisation {
-    /// Normalises RGB bytes.
-    pub fn apply(&self, bytes: &[u8], target: &mut [f32]) {
-        let mean: [f32; BLOCK] = std::array::from_fn(|i| self.mean[i % 3]);
-        let deviation: [f32; BLOCK] = std::array::from_fn(|i| self.deviation[i % 3]);
-        Arch::new().dispatch(|| {
-            let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-            let (targets, rest_target) = target.as_chunks_mut::<BLOCK>();
-            for (block, target) in blocks.iter().zip(targets) {
-                for i in 0..BLOCK {
-                    target[i] = (f32::from(block[i]) - mean[i]) / deviation[i];
-                }
-            }
-            for (i, (byte, target)) in rest.iter().zip(rest_target).enumerate() {
-                *target = (f32::from(*byte) - mean[i]) / deviation[i];
-            }
-        });
     }
 }
 

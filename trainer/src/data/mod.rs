@@ -8,9 +8,10 @@ mod photos;
 mod show;
 mod source;
 
+pub use crate::models::Normalisation;
 pub use decode::{Preprocessing, decode, prepare};
 pub use heads::{HeadData, head_data};
-pub use loader::{Batch, Batches, Incomplete, Loader, LoaderOptions, Normalisation, Transform};
+pub use loader::{Batch, Batches, Incomplete, Loader, LoaderOptions, Transform};
 pub use photos::{Files, MemoryBudget, Photos};
 pub use show::show_batch;
 pub use source::Dataset;

@@ -152,6 +152,18 @@ pub struct Node {
     pub channels: usize,
 }
 
+/// Layer normalisation of the pooled features. It comes after the mean over the feature map, so that it is no node: whoever
+/// pools applies it, before the heads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PooledNorm {
+    /// Scale `[features]`.
+    pub weight: ParameterId,
+    /// Shift `[features]`.
+    pub bias: ParameterId,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
 /// A network up to its last feature map.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Graph {
@@ -162,6 +174,9 @@ pub struct Graph {
     /// Ends of the stages, from the stem on; the last one is the output. `train = "last-stage"` trains what comes after the
     /// last but one.
     pub stages: Vec<NodeId>,
+    /// What pretrained features expect after pooling (ConvNeXt). Its parameters are in [`Self::parameters`], behind those of
+    /// the nodes.
+    pub pooled_norm: Option<PooledNorm>,
 }
 
 impl Graph {

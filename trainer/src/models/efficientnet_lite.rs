@@ -1,11 +1,12 @@
-//! EfficientNet-Lite: inverted residuals without squeeze-and-excitation, ReLU6, "same" padding.
-//!
-//! Architecture: M. Tan and Q. V. Le, EfficientNet, ICML 2019, in TensorFlow's Lite variant; tensor names as in
-//! efficientnet-lite-pytorch (`_blocks.3._depthwise_conv.weight`).
+//! EfficientNet-Lite for inference alone, photo by photo, with blocks of fused kernels.
 
+use kenami_domain::run_config::ModelName;
 use pulp::Arch;
 
-use super::{Trunk, Weights, Workspace};
+use super::{
+    Trunk, Weights, Workspace,
+    efficientnet::{Size, Stage},
+};
 use crate::{
     error::{Error, Result},
     ops::{Depthwise, InvertedResidual, Pointwise, Stem, relu6_bias},
@@ -13,97 +14,6 @@ use crate::{
 
 /// Added to the variance in batch normalisation.
 const EPSILON: f64 = 1e-3;
-
-/// Blocks of one stage.
-#[derive(Debug, Clone, Copy)]
-struct Stage {
-    repeats: usize,
-    kernel: usize,
-    stride: usize,
-    expand: usize,
-    inputs: usize,
-    outputs: usize,
-}
-
-/// One size of the family.
-#[derive(Debug, Clone, Copy)]
-pub struct Variant {
-    stem: usize,
-    stages: &'static [Stage],
-    head: usize,
-}
-
-const fn stage(repeats: usize, kernel: usize, stride: usize, expand: usize, inputs: usize, outputs: usize) -> Stage {
-    Stage { repeats, kernel, stride, expand, inputs, outputs }
-}
-
-impl Variant {
-    /// EfficientNet-Lite0: 3.4 million parameters up to 1280 features, 0.4 billion multiplications at 224 pixels.
-    pub const LITE0: Self = Self {
-        stem: 32,
-        stages: &[
-            stage(1, 3, 1, 1, 32, 16),
-            stage(2, 3, 2, 6, 16, 24),
-            stage(2, 5, 2, 6, 24, 40),
-            stage(3, 3, 2, 6, 40, 80),
-            stage(3, 5, 1, 6, 80, 112),
-            stage(4, 5, 2, 6, 112, 192),
-            stage(1, 3, 1, 6, 192, 320),
-        ],
-        head: 1280,
-    };
-
-    /// Blocks in order, each with its number.
-    fn blocks(&self) -> impl Iterator<Item = (usize, Stage)> + '_ {
-        let each = self.stages.iter().flat_map(|stage| {
-            (0..stage.repeats).map(|repeat| {
-                let first = repeat == 0;
-                let (stride, inputs) = if first { (stage.stride, stage.inputs) } else { (1, stage.outputs) };
-                Stage { repeats: 1, stride, inputs, ..*stage }
-            })
-        });
-        each.enumerate()
-    }
-
-    /// Blocks per stage.
-    pub(super) fn repeats(&self) -> impl Iterator<Item = usize> + '_ {
-        self.stages.iter().map(|stage| stage.repeats)
-    }
-
-    /// Whether the blocks of a stage have an expansion.
-    pub(super) fn expands(&self, stage: usize) -> bool {
-        self.stages[stage].expand != 1
-    }
-
-    /// Name and shape of every tensor that the trunk needs, in order. Batch-norm tensors end in `weight`, `bias`,
-    /// `running_mean` and `running_var`.
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
-        let mut tensors = vec![("_conv_stem.weight".to_owned(), vec![self.stem, 3, 3, 3])];
-        push_norm(&mut tensors, "_bn0", self.stem);
-        for (number, block) in self.blocks() {
-            let name = |part: &str| format!("_blocks.{number}.{part}");
-            let wide = block.inputs * block.expand;
-            if block.expand != 1 {
-                tensors.push((name("_expand_conv.weight"), vec![wide, block.inputs, 1, 1]));
-                push_norm(&mut tensors, &name("_bn0"), wide);
-            }
-            tensors.push((name("_depthwise_conv.weight"), vec![wide, 1, block.kernel, block.kernel]));
-            push_norm(&mut tensors, &name("_bn1"), wide);
-            tensors.push((name("_project_conv.weight"), vec![block.outputs, wide, 1, 1]));
-            push_norm(&mut tensors, &name("_bn2"), block.outputs);
-        }
-        let last = self.stages[self.stages.len() - 1].outputs;
-        tensors.push(("_conv_head.weight".to_owned(), vec![self.head, last, 1, 1]));
-        push_norm(&mut tensors, "_bn1", self.head);
-        tensors
-    }
-}
-
-fn push_norm(tensors: &mut Vec<(String, Vec<usize>)>, name: &str, channels: usize) {
-    for part in ["weight", "bias", "running_mean", "running_var"] {
-        tensors.push((format!("{name}.{part}"), vec![channels]));
-    }
-}
 
 /// An EfficientNet-Lite trunk for inference: batch normalisation is folded into the convolutions.
 pub struct EfficientNetLite {
@@ -117,52 +27,49 @@ impl EfficientNetLite {
     /// Folds `weights` into the network.
     ///
     /// # Errors
-    /// A tensor is missing or has another shape.
-    pub fn new(variant: &Variant, weights: &Weights) -> Result<Self> {
-        Self::with_arch(Arch::new(), variant, weights)
+    /// A tensor is missing, or `name` is of another family.
+    pub fn new(name: ModelName, weights: &Weights) -> Result<Self> {
+        Self::with_arch(Arch::new(), name, weights)
     }
 
     /// The same on a chosen instruction set.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn with_arch(arch: Arch, variant: &Variant, weights: &Weights) -> Result<Self> {
-        for (name, shape) in variant.tensors() {
-            let found = weights.shape(&name)?;
-            if found != shape.as_slice() {
-                return Err(Error::Weights(format!("{name} has shape {found:?}, the network needs {shape:?}")));
-            }
-        }
-        let (stem, stem_bias) = folded(weights, "_conv_stem", "_bn0")?;
-        let (mean, deviation) = weights.normalisation;
-        let (head, head_bias) = folded(weights, "_conv_head", "_bn1")?;
+    pub fn with_arch(arch: Arch, name: ModelName, weights: &Weights) -> Result<Self> {
+        let size = Size::of(name).filter(|size| size.lite);
+        let size = size.ok_or_else(|| Error::Weights(format!("{name} is no EfficientNet-Lite")))?;
+        let (stem, stem_bias) = folded(weights, "conv_stem", "bn1")?;
+        let (head, head_bias) = folded(weights, "conv_head", "bn2")?;
         let inputs = head.len() / head_bias.len();
+        let blocks = size.blocks().map(|(stage, number, block)| fused(weights, stage, number, block));
         Ok(Self {
             arch,
-            stem: Stem::new(&stem, stem_bias, mean, deviation),
-            blocks: variant.blocks().map(|(number, stage)| block(weights, number, stage)).collect::<Result<_>>()?,
+            stem: Stem::new(&stem, stem_bias, &weights.normalisation),
+            blocks: blocks.collect::<Result<_>>()?,
             head: Pointwise::new(&head, head_bias, inputs),
         })
     }
 }
 
-fn block(weights: &Weights, number: usize, stage: Stage) -> Result<InvertedResidual> {
+fn fused(weights: &Weights, stage: usize, number: usize, block: Stage) -> Result<InvertedResidual> {
     let fold = |conv: &str, norm: &str| {
-        folded(weights, &format!("_blocks.{number}.{conv}"), &format!("_blocks.{number}.{norm}"))
+        folded(weights, &format!("blocks.{stage}.{number}.{conv}"), &format!("blocks.{stage}.{number}.{norm}"))
     };
-    let expand = if stage.expand == 1 {
-        None
+    // timm names layers in the order in which they come, which an expansion shifts.
+    let (expand, [spatial, projection], project) = if block.expand == 1 {
+        (None, ["bn1", "bn2"], "conv_pw")
     } else {
-        let (weight, bias) = fold("_expand_conv", "_bn0")?;
-        Some(Pointwise::new(&weight, bias, stage.inputs))
+        let (weight, bias) = fold("conv_pw", "bn1")?;
+        (Some(Pointwise::new(&weight, bias, block.inputs)), ["bn2", "bn3"], "conv_pwl")
     };
-    let (depthwise, depthwise_bias) = fold("_depthwise_conv", "_bn1")?;
-    let (project, project_bias) = fold("_project_conv", "_bn2")?;
+    let (depthwise, depthwise_bias) = fold("conv_dw", spatial)?;
+    let (project, project_bias) = fold(project, projection)?;
     Ok(InvertedResidual {
         expand,
-        depthwise: Depthwise::new(&depthwise, depthwise_bias, stage.kernel, stage.stride),
-        project: Pointwise::new(&project, project_bias, stage.inputs * stage.expand),
-        residual: stage.stride == 1 && stage.inputs == stage.outputs,
+        depthwise: Depthwise::new(&depthwise, depthwise_bias, block.kernel, block.stride),
+        project: Pointwise::new(&project, project_bias, block.inputs * block.expand),
+        residual: block.stride == 1 && block.inputs == block.outputs,
     })
 }
 
@@ -187,7 +94,7 @@ impl Trunk for EfficientNetLite {
         self.head.outputs()
     }
 
-    fn forward(&self, pixels: &[u8], size: usize, workspace: &mut Workspace, features: &mut [f32]) {
+    fn forward(&self, pixels: &[u8], size: usize, workspace: &mut Workspace, features: &mut [f32]) -> Result<()> {
         let Workspace { input, output, scratch } = workspace;
         let mut grid = self.stem.forward(pixels, size, input);
         for block in &self.blocks {
@@ -203,5 +110,6 @@ impl Trunk for EfficientNetLite {
             features.iter_mut().zip(pixel).for_each(|(sum, x)| *sum += x);
         }
         features.iter_mut().for_each(|sum| *sum /= positions as f32);
+        Ok(())
     }
 }

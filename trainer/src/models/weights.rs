@@ -1,14 +1,17 @@
 //! Pretrained weights: where they come from and what is in them.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use kenami_domain::run_config::{ModelConfig, ModelName, WeightsKind, weights_kind};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 
-use super::{Variant, hub, key_layouts::KeyLayout, unavailable};
+use super::{Family, KeyLayout, Normalisation, hub, init, parameters, tensor_file::TensorFile};
 use crate::{
     error::{Error, Result},
     run::SavedModel,
@@ -16,23 +19,19 @@ use crate::{
 
 /// Before every tensor of the trunk in a run's `model.safetensors`.
 pub const TRUNK_PREFIX: &str = "trunk.";
+/// What may stand before every tensor of a network: a run's own, and those of wrappers around PyTorch's modules.
+const PREFIXES: [&str; 5] = ["", TRUNK_PREFIX, "module.", "model.", "backbone."];
+/// First words of names that belong to a trunk in some layout: such a tensor without a place means another network's file.
+const TRUNK_WORDS: [&str; 10] =
+    ["layer1", "layer2", "layer3", "layer4", "blocks", "_blocks", "features", "stages", "reg_token", "register_tokens"];
 
-/// A safetensors file, on disk or in memory.
+/// A file of weights, on disk or in memory.
 #[derive(Debug, Clone)]
 pub enum WeightsInput {
     /// A file.
     Path(PathBuf),
     /// A file's content.
     Bytes(Arc<[u8]>),
-}
-
-impl WeightsInput {
-    fn read(&self) -> Result<Arc<[u8]>> {
-        match self {
-            Self::Path(path) => Ok(std::fs::read(path).map_err(Error::io(path))?.into()),
-            Self::Bytes(bytes) => Ok(Arc::clone(bytes)),
-        }
-    }
 }
 
 /// One tensor as stored.
@@ -43,61 +42,103 @@ pub(crate) struct Stored {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl Stored {
+    /// In single precision; `name` is for the error.
+    pub(super) fn values(&self, name: &str) -> Result<Vec<f32>> {
+        let bytes = &self.bytes;
+        match self.dtype {
+            Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+            Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+            Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+            other => Err(Error::Weights(format!("{name} is stored as {other:?}; F32, F16 and BF16 can be read"))),
+        }
+    }
+}
+
 /// A trunk's tensors under native names, in the precision in which they came.
 #[derive(Debug, Clone)]
 pub struct Weights {
     pub(crate) tensors: BTreeMap<String, Stored>,
-    /// Mean and deviation of pixel values (0 to 255) that the network expects.
-    pub normalisation: (f32, f32),
+    /// What the network expects of a photo's colours.
+    pub normalisation: Normalisation,
 }
 
 impl Weights {
-    /// Reads a safetensors file: native or timm names, or a run's file.
+    /// Reads a file from memory: see [`Self::read`].
     ///
     /// # Errors
-    /// The bytes are no safetensors file, or tensors of `name` are missing.
+    /// As there.
     pub fn from_bytes(name: ModelName, bytes: &[u8]) -> Result<Self> {
-        let variant = variant(name)?;
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| Error::Weights(format!("this is not a safetensors file ({error})")))?;
-        let names = file.names();
-        let prefix = if names.iter().any(|name| name.starts_with(TRUNK_PREFIX)) { TRUNK_PREFIX } else { "" };
-        let layout = KeyLayout::detect(names.iter().filter_map(|name| name.strip_prefix(prefix)));
-        let layout = layout.ok_or_else(|| Error::Weights(format!("the file's tensors are not those of {name}")))?;
-        let mut tensors = BTreeMap::new();
-        for (native, foreign) in layout.names(&variant) {
-            let view = file
-                .tensor(&format!("{prefix}{foreign}"))
-                .map_err(|_| Error::Weights(format!("the file has no tensor {prefix}{foreign}, which {name} needs")))?;
-            let stored = Stored { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
-            tensors.insert(native, stored);
-        }
-        // A run of foreign weights carries their normalisation along with native names.
-        let normalisation = SavedModel::read(bytes).map_or(layout.normalisation(), |saved| saved.normalisation);
-        Ok(Self { tensors, normalisation })
+        Self::from_file(name, bytes, None)
     }
 
-    /// Random initial weights: He's normal distribution for convolutions, the identity for batch normalisation.
+    /// Reads safetensors or what `torch.save` wrote, with the tensor names of any layout of [`KeyLayout::of`], or a run's
+    /// file. A classifier's tensors are ignored. The normalisation is that of the run, of a `config.json` of timm beside
+    /// the file, or what the layout's weights were trained with.
     ///
     /// # Errors
-    /// The network is not available.
-    pub fn random(name: ModelName, seed: u64) -> Result<Self> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut tensors = BTreeMap::new();
-        for (name, shape) in variant(name)?.tensors() {
-            let len = shape.iter().product();
-            let values: Vec<f32> = if shape.len() == 4 {
-                let fan_out = shape[0] * shape[2] * shape[3] / if shape[1] == 1 { shape[0] } else { 1 };
-                let deviation = (2.0 / fan_out as f64).sqrt();
-                (0..len).map(|_| (normal(&mut rng) * deviation) as f32).collect()
-            } else {
-                let value = if name.ends_with(".weight") || name.ends_with("running_var") { 1.0 } else { 0.0 };
-                vec![value; len]
-            };
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            tensors.insert(name, Stored { dtype: Dtype::F32, shape, bytes });
+    /// The file cannot be read, tensors of `name` are missing or of another shape, or there are more blocks than it has.
+    pub fn read(name: ModelName, input: &WeightsInput) -> Result<Self> {
+        match input {
+            WeightsInput::Bytes(bytes) => Self::from_file(name, bytes, None),
+            WeightsInput::Path(path) => {
+                let bytes = std::fs::read(path).map_err(Error::io(path))?;
+                Self::from_file(name, &bytes, Some(path))
+            }
         }
-        Ok(Self { tensors, normalisation: KeyLayout::Native.normalisation() })
+    }
+
+    fn from_file(name: ModelName, bytes: &[u8], path: Option<&Path>) -> Result<Self> {
+        let file = TensorFile::open(bytes, path)?;
+        let names = file.names();
+        let parameters = parameters(name);
+        let known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let candidates =
+            PREFIXES.iter().flat_map(|prefix| KeyLayout::of(name).iter().map(move |layout| (*prefix, *layout)));
+        let first = |(prefix, layout): &(&str, KeyLayout)| {
+            known.contains(format!("{prefix}{}", layout.foreign(name, &parameters[0].name)).as_str())
+        };
+        let (prefix, layout) = candidates
+            .into_iter()
+            .find(first)
+            .ok_or_else(|| Error::Weights(format!("the file's tensors are not those of {name}")))?;
+        let mut tensors = BTreeMap::new();
+        let mut used = BTreeSet::new();
+        for parameter in parameters {
+            let foreign = format!("{prefix}{}", layout.foreign(name, &parameter.name));
+            let mut stored = file
+                .get(&foreign)?
+                .ok_or_else(|| Error::Weights(format!("the file has no tensor {foreign}, which {name} needs")))?;
+            if !same_but_for_ones(&stored.shape, &parameter.shape) {
+                return Err(Error::Weights(format!(
+                    "{foreign} has shape {:?}, {name} needs {:?}",
+                    stored.shape, parameter.shape
+                )));
+            }
+            stored.shape = parameter.shape;
+            used.insert(foreign);
+            tensors.insert(parameter.name, stored);
+        }
+        let surplus = names.iter().filter(|name| !used.contains(*name)).find(|name| is_of_a_trunk(name, prefix));
+        if let Some(surplus) = surplus {
+            return Err(Error::Weights(format!("the file has a tensor {surplus}, which {name} does not have")));
+        }
+        // A run of foreign weights carries their normalisation along with native names.
+        let normalisation = SavedModel::read(bytes).map(|saved| saved.normalisation);
+        let normalisation = normalisation.or_else(|| path.and_then(hub::normalisation_beside));
+        Ok(Self { tensors, normalisation: normalisation.unwrap_or_else(|| layout.normalisation(name)) })
+    }
+
+    /// Random first values, as PyTorch's implementation of the family draws them.
+    pub fn random(name: ModelName, seed: u64) -> Self {
+        let tensors = parameters(name).into_iter().map(|parameter| {
+            let values = init::values(name, &parameter, seed);
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (parameter.name, Stored { dtype: Dtype::F32, shape: parameter.shape, bytes })
+        });
+        let layout =
+            if Family::of(name) == Family::EfficientNetLite { KeyLayout::LitePytorch } else { KeyLayout::Native };
+        Self { tensors: tensors.collect(), normalisation: layout.normalisation(name) }
     }
 
     /// A tensor's values in single precision.
@@ -105,14 +146,7 @@ impl Weights {
     /// # Errors
     /// The tensor is missing or of a type that is no floating-point number of 16 or 32 bits.
     pub fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let stored = self.stored(name)?;
-        let bytes = &stored.bytes;
-        match stored.dtype {
-            Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-            Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-            Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-            other => Err(Error::Weights(format!("{name} is stored as {other:?}; F32, F16 and BF16 can be read"))),
-        }
+        self.stored(name)?.values(name)
     }
 
     /// A tensor's shape.
@@ -121,6 +155,22 @@ impl Weights {
     /// The tensor is missing.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
         Ok(&self.stored(name)?.shape)
+    }
+
+    /// A tensor in single precision on a device.
+    ///
+    /// # Errors
+    /// As [`Self::values`], or the device fails.
+    pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_vec(self.values(name)?, self.shape(name)?, device)?)
+    }
+
+    /// All tensors by name, in single precision on a device.
+    ///
+    /// # Errors
+    /// As [`Self::tensor`].
+    pub fn named(&self, device: &Device) -> Result<HashMap<String, Tensor>> {
+        self.tensors.keys().map(|name| Ok((name.clone(), self.tensor(name, device)?))).collect()
     }
 
     fn stored(&self, name: &str) -> Result<&Stored> {
@@ -139,30 +189,39 @@ impl Weights {
     }
 }
 
-/// The standard normal distribution by Box and Muller.
-fn normal(rng: &mut impl Rng) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+/// Whether two shapes are the same up to sides of 1: a linear map is a 1x1 convolution.
+fn same_but_for_ones(a: &[usize], b: &[usize]) -> bool {
+    let sides = |shape: &[usize]| shape.iter().copied().filter(|side| *side != 1).collect::<Vec<_>>();
+    sides(a) == sides(b)
 }
 
-fn variant(name: ModelName) -> Result<Variant> {
-    match name {
-        ModelName::EfficientnetLite0 => Ok(Variant::LITE0),
-        other => Err(unavailable(other)),
-    }
+fn is_of_a_trunk(name: &str, prefix: &str) -> bool {
+    let Some(name) = name.strip_prefix(prefix) else { return false };
+    let word = name.split('.').next().unwrap_or(name);
+    TRUNK_WORDS.contains(&word) && !name.ends_with("num_batches_tracked")
 }
 
 /// See [`super::load_weights`].
 pub(super) fn load(model: &ModelConfig, provided: Option<&WeightsInput>, seed: u64) -> Result<Weights> {
     let input = match weights_kind(&model.weights) {
-        WeightsKind::None => return Weights::random(model.name, seed),
+        WeightsKind::None => return Ok(Weights::random(model.name, seed)),
+        WeightsKind::Demo if model.name != ModelName::EfficientnetLite0 => {
+            return Err(Error::Weights(format!(
+                "the demo's weights are those of efficientnet_lite0; {} needs a model of the hub, the path of a file, or \
+                 \"none\" as model.weights",
+                model.name
+            )));
+        }
         WeightsKind::Demo | WeightsKind::Run(_) => provided.cloned().ok_or_else(|| {
-            Error::Weights(format!("\"{}\" is not at hand here; give the path of a .safetensors file", model.weights))
+            Error::Weights(format!(
+                "\"{}\" is not at hand here; give the path of a .safetensors or .pth file",
+                model.weights
+            ))
         })?,
-        WeightsKind::Hub(name) => WeightsInput::Path(hub::fetch(name)?),
+        WeightsKind::Hub(name) => WeightsInput::Path(hub::fetch(model.name, name)?),
         WeightsKind::Path(path) => WeightsInput::Path(path.into()),
     };
-    Weights::from_bytes(model.name, &input.read()?)
+    Weights::read(model.name, &input)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The first convolution: 3x3, stride 2, from bytes.
 
 use super::{pointwise::relu6_bias, *};
+use crate::models::Normalisation;
 
 /// Kernel side of the stem.
 const KERNEL: usize = 3;
@@ -15,21 +16,23 @@ const ROWS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Stem {
     product: Pointwise,
-    /// A pixel byte's normalised value.
-    table: Vec<f32>,
+    /// Per colour, a pixel byte's normalised value.
+    tables: [Vec<f32>; COLOURS],
 }
 
 impl Stem {
-    /// From `weight` in the order `[output, colour, kernel row, kernel column]` (PyTorch's); a byte `x` enters the network
-    /// as `(x - mean) / deviation`.
-    pub fn new(weight: &[f32], bias: Vec<f32>, mean: f32, deviation: f32) -> Self {
+    /// From `weight` in the order `[output, colour, kernel row, kernel column]` (PyTorch's).
+    pub fn new(weight: &[f32], bias: Vec<f32>, normalisation: &Normalisation) -> Self {
         let taps = KERNEL * KERNEL;
         let reordered: Vec<f32> = weight
             .chunks_exact(COLOURS * taps)
             .flat_map(|filter| (0..taps).flat_map(move |t| (0..COLOURS).map(move |c| filter[c * taps + t])))
             .collect();
-        let table = (0..=u8::MAX).map(|byte| (f32::from(byte) - mean) / deviation).collect();
-        Self { product: Pointwise::new(&reordered, bias, COLOURS * taps), table }
+        let table = |colour: usize| {
+            let (mean, deviation) = (normalisation.mean[colour], normalisation.deviation[colour]);
+            (0..=u8::MAX).map(|byte| (f32::from(byte) - mean) / deviation).collect()
+        };
+        Self { product: Pointwise::new(&reordered, bias, COLOURS * taps), tables: std::array::from_fn(table) }
     }
 
     /// From `size` x `size` RGB bytes to the feature map; writes to `output` and says its shape.
@@ -63,8 +66,8 @@ impl Stem {
             let inside = y >= before && x >= before && y - before < size && x - before < size;
             if inside {
                 let at = ((y - before) * size + x - before) * COLOURS;
-                for (value, byte) in value.iter_mut().zip(&pixels[at..at + COLOURS]) {
-                    *value = self.table[usize::from(*byte)];
+                for ((value, byte), table) in value.iter_mut().zip(&pixels[at..at + COLOURS]).zip(&self.tables) {
+                    *value = table[usize::from(*byte)];
                 }
             } else {
                 value.fill(0.0);

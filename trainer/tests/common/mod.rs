@@ -11,7 +11,7 @@ use kenami_domain::{
 };
 use kenami_trainer::{
     Dataset,
-    models::{Variant, Weights},
+    models::{self, KeyLayout, Weights},
 };
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -51,9 +51,11 @@ fn formula_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     uniform(name, shape.iter().product()).into_iter().map(|u| scale(u) as f32).collect()
 }
 
-/// A safetensors file of EfficientNet-Lite0 with formula weights; `half` stores them in half precision.
+/// A safetensors file of EfficientNet-Lite0 with formula weights, named as the demo's; `half` stores them in half precision.
 pub fn formula_file(half: bool) -> Vec<u8> {
-    let tensors = Variant::LITE0.tensors().into_iter().map(|(name, shape)| {
+    let tensors = models::parameters(ModelName::EfficientnetLite0).into_iter().map(|parameter| {
+        let name = KeyLayout::LitePytorch.foreign(ModelName::EfficientnetLite0, &parameter.name);
+        let shape = parameter.shape;
         let values = formula_tensor(&name, &shape);
         let bytes: Vec<u8> = if half {
             values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect()
