@@ -7,7 +7,6 @@
 mod candle;
 mod cpu;
 mod network;
-#[expect(dead_code)]
 mod plan;
 
 use candle_core::Tensor;
@@ -65,7 +64,7 @@ pub struct ParameterSpec {
 }
 
 /// Zeros around a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pad {
     /// So many on every side.
     Sides(usize),
@@ -74,7 +73,7 @@ pub enum Pad {
 }
 
 /// A convolution's geometry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvSpec {
     /// Channels in.
     pub inputs: usize,

@@ -55,7 +55,7 @@ impl Network {
             Ok(Var::from_tensor(&tensor)?)
         };
         let parameters = graph.parameters.iter().map(parameter).collect::<Result<Vec<_>>>()?;
-        let cpu = None;
+        let cpu = matches!(device, Device::Cpu).then(Cpu::default);
         Ok(Self { graph, parameters, device: device.clone(), cpu, frozen: 0, statistics: Statistics::Batch })
     }
 

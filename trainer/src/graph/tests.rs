@@ -175,3 +175,56 @@ fn what_is_frozen_has_no_gradient_and_its_output_can_be_cached() {
     assert!(names.contains(&"b1.weight") && names.contains(&"gamma"));
     assert!(!names.iter().any(|name| name.starts_with("stem") || name.starts_with('a')), "{names:?}");
 }
+
+/// Fused operations against candle's: output, running statistics and every gradient.
+#[test]
+fn fused_operations_agree_with_those_of_candle() {
+    let graph = everything();
+    for (images, side) in [(2, 27), (1, 40), (3, 31)] {
+        for statistics in [Statistics::Batch, Statistics::Running] {
+            for frozen in [0, graph.stages[0], graph.stages[1]] {
+                let (mut ours, mut candle) = (network(&graph), network(&graph).with_candle());
+                ours.train_after(frozen, statistics);
+                candle.train_after(frozen, statistics);
+                let photos = values(99, &[images, side, side, 3], 1.0, 0.0);
+                let (evaluated, expected) = (ours.infer(&photos).unwrap(), candle.infer(&photos).unwrap());
+                assert!(distance(&evaluated, &expected) < 1e-5, "{}", distance(&evaluated, &expected));
+                let (pass, reference) = (ours.forward(&photos).unwrap(), candle.forward(&photos).unwrap());
+                assert_eq!(pass.output.dims(), reference.output.dims());
+                assert!(distance(&pass.output, &reference.output) < 2e-5);
+                let direction = values(7, pass.output.dims(), 1.0, 0.0);
+                let found = ours.backward(pass, &direction).unwrap();
+                let expected = candle.backward(reference, &direction).unwrap();
+                assert_eq!(found.len(), expected.len());
+                for ((id, found), (expected_id, expected)) in found.iter().zip(&expected) {
+                    assert_eq!(id, expected_id);
+                    let (name, apart) = (&graph.parameters[*id].name, distance(found, expected));
+                    // A bias under a batch-norm has no gradient but rounding.
+                    assert!(apart < 2e-3 || norm(expected) < 1e-4, "{name} {images} {statistics:?} {frozen}: {apart}");
+                }
+                for (a, b) in ours.parameters().iter().zip(candle.parameters()) {
+                    assert!(distance(a.as_tensor(), b.as_tensor()) < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// Bit for bit, whatever the number of threads.
+#[test]
+fn threads_change_nothing() {
+    let graph = everything();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let network = network(&graph);
+            let pass = network.forward(&values(99, &[3, 33, 33, 3], 1.0, 0.0)).unwrap();
+            let direction = values(7, pass.output.dims(), 1.0, 0.0);
+            let gradients = network.backward(pass, &direction).unwrap();
+            gradients.iter().flat_map(|(_, g)| g.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+}

@@ -27,7 +27,7 @@ use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, s
 use crate::graph::{ConvSpec, Pad};
 
 /// A convolution over maps of one size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Channels, window and groups.
     pub spec: ConvSpec,

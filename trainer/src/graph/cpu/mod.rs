@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ops::{Buffer, BufferPool, Source},
+    ops::{Buffer, BufferPool, Source, batch_norm::Normalisation},
 };
 
 /// The fused operations, with their memory.
@@ -42,18 +42,19 @@ impl Map {
 }
 
 /// `scale y + shift`, and where it comes from.
-pub(super) struct NormState {
-    scale: Vec<f32>,
-    shift: Vec<f32>,
-    /// Mean and inverse deviation of a batch-norm.
-    moments: Option<(Vec<f32>, Vec<f32>)>,
-    /// Whether the moments are those of the batch.
-    of_batch: bool,
+pub(super) enum NormState {
+    /// A batch-norm, with the batch's statistics or the running ones.
+    Batch { normalisation: Normalisation, of_batch: bool },
+    /// A bias: the scale is 1.
+    Bias { scale: Vec<f32>, shift: Vec<f32> },
 }
 
 impl NormState {
     fn factors(&self) -> (&[f32], &[f32]) {
-        (&self.scale, &self.shift)
+        match self {
+            Self::Batch { normalisation, .. } => (&normalisation.scale, &normalisation.shift),
+            Self::Bias { scale, shift } => (scale, shift),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         Graph, NodeId, Op, ParameterId,
         plan::{Norm, Plan, View},
     },
-    ops::{self, Buffer, ChannelSums, GradSink, GradSource, Source, conv::Geometry},
+    ops::{self, Buffer, ChannelSums, GradSink, GradSource, PoolGeometry, Source, conv::Geometry},
 };
 
 pub(super) struct Run<'a> {
@@ -164,10 +164,12 @@ impl<'a> Run<'a> {
             }
             Op::MaxPool { kernel, stride, pad } => {
                 let input = self.map(views[0].buffer)?;
-                let sizes = (input.images, input.rows, input.columns, channels);
-                let shape = ops::max_pool::Shape::new((*kernel, *stride, *pad), sizes);
+                let sizes = [input.images, input.rows, input.columns, channels];
+                let geometry = PoolGeometry::new(sizes, *kernel, *stride, *pad);
                 let winners = self.winners[id].take().unwrap_or_default();
-                self.write(views[0], |sink| ops::max_pool::backward(&shape, &winners, &gradient, sink))?;
+                let pool = self.cpu.pool.clone();
+                let dy = GradSource::plain(&gradient);
+                self.write(views[0], |sink| ops::max_pool_gradient(&geometry, dy, &winners, sink, &pool))?;
             }
             Op::LayerNorm { weight, bias, epsilon } => {
                 let (mut d_weight, mut d_bias) = (vec![0.0; channels], vec![0.0; channels]);
@@ -254,33 +256,16 @@ impl<'a> Run<'a> {
     }
 
     /// Gradients of scale and shift, and the factors by which the gradient of the raw map is put together.
-    ///
-    /// With x' = (y - m) r: `dy = w r (dz - mean(dz) - x' mean(dz x'))`, where m and r are the batch's; else `dy = w r dz`
-    /// (S. Ioffe and C. Szegedy, ICML 2015).
     fn batch_norm(&mut self, id: NodeId, node: NodeId) -> Result<[Vec<f32>; 3]> {
         let Op::BatchNorm { weight, bias, .. } = &self.graph.nodes[node].op else { unreachable!("the plan says so") };
         let missing = || Error::Network(format!("node {node} has no statistics"));
         let sums = self.sums[id].take().ok_or_else(missing)?;
-        let pixels = self.map(id)?.pixels() as f64;
-        let state = self.norms[node].as_ref().ok_or_else(missing)?;
-        let (mean, inverse) = state.moments.as_ref().ok_or_else(missing)?;
-        let channels = mean.len();
-        let (mut d_weight, mut d_bias) = (vec![0.0; channels], vec![0.0; channels]);
-        let mut factors = [vec![0.0; channels], vec![0.0; channels], vec![0.0; channels]];
-        for c in 0..channels {
-            let (m, r, scale) = (f64::from(mean[c]), f64::from(inverse[c]), f64::from(state.scale[c]));
-            let projected = (sums.product[c] - m * sums.sum[c]) * r;
-            d_weight[c] = projected as f32;
-            d_bias[c] = sums.sum[c] as f32;
-            factors[0][c] = scale as f32;
-            if state.of_batch {
-                let slope = -scale * r * projected / pixels;
-                factors[1][c] = slope as f32;
-                factors[2][c] = (-scale * sums.sum[c] / pixels - slope * m) as f32;
-            }
-        }
-        self.found.push((*weight, tensor(d_weight, &[channels])?));
-        self.found.push((*bias, tensor(d_bias, &[channels])?));
-        Ok(factors)
+        let Some(NormState::Batch { normalisation, of_batch }) = &self.norms[node] else { return Err(missing()) };
+        let pixels = self.map(id)?.pixels();
+        let gradients = normalisation.backward(&sums, of_batch.then_some(pixels));
+        let channels = gradients.weight.len();
+        self.found.push((*weight, tensor(gradients.weight, &[channels])?));
+        self.found.push((*bias, tensor(gradients.bias, &[channels])?));
+        Ok(gradients.factors)
     }
 }

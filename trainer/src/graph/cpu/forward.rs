@@ -10,7 +10,7 @@ use crate::{
         candle::RunningUpdate,
         plan::{Norm, Plan, View},
     },
-    ops::{self, ChannelSums, Source, conv::Geometry},
+    ops::{self, ChannelSums, PoolGeometry, Source, batch_norm::Normalisation, conv::Geometry},
 };
 
 pub(super) struct Run<'a> {
@@ -131,15 +131,14 @@ impl<'a> Run<'a> {
             }
             Op::MaxPool { kernel, stride, pad } => {
                 let input = self.map(views[0].buffer)?;
-                let shape = ops::max_pool::Shape::new(
-                    (*kernel, *stride, *pad),
-                    (input.images, input.rows, input.columns, node.channels),
-                );
-                let values = self.cpu.pool.take(shape.outputs());
-                let mut out = Map { values, images: input.images, rows: shape.out_rows, columns: shape.out_columns };
-                let mut winners = vec![0; if self.keep { shape.outputs() } else { 0 }];
+                let sizes = [input.images, input.rows, input.columns, node.channels];
+                let geometry = PoolGeometry::new(sizes, *kernel, *stride, *pad);
+                let values = self.cpu.pool.take(geometry.out_values());
+                let (images, rows, columns) = (input.images, geometry.out_rows, geometry.out_columns);
+                let mut out = Map { values, images, rows, columns };
+                let mut winners = vec![0; if self.keep { geometry.out_values() } else { 0 }];
                 let kept = self.keep.then_some(winners.as_mut_slice());
-                ops::max_pool::forward(&shape, self.read(views[0])?, &mut out.values, kept);
+                ops::max_pool(&geometry, self.read(views[0])?, &mut out.values, kept, &self.cpu.pool);
                 self.winners[id] = self.keep.then_some(winners);
                 out
             }
@@ -180,8 +179,7 @@ impl<'a> Run<'a> {
         self.with(*weight, |weight| kernel.forward(x, weight, &mut values, sums.as_mut(), &self.cpu.pool))?;
         if let Some(bias) = bias {
             let shift = self.with(*bias, <[f32]>::to_vec)?;
-            let state = NormState { scale: vec![1.0; shift.len()], shift, moments: None, of_batch: false };
-            self.norms[id] = Some(state);
+            self.norms[id] = Some(NormState::Bias { scale: vec![1.0; shift.len()], shift });
         }
         if let Some(node) = norm {
             self.normalise(node, sums.as_ref(), images * rows * columns, updates)?;
@@ -216,15 +214,9 @@ impl<'a> Run<'a> {
                 variance: tensor(variances.iter().map(|x| (x * unbiased) as f32).collect(), &[channels])?,
             });
         }
-        let inverse: Vec<f64> = variances.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
-        let (scale, shift) = self.with_two(*weight, *bias, |weight, bias| {
-            let scale: Vec<f64> = weight.iter().zip(&inverse).map(|(w, inverse)| f64::from(*w) * inverse).collect();
-            let shift = bias.iter().zip(&means).zip(&scale).map(|((b, m), s)| (f64::from(*b) - m * s) as f32);
-            (scale.iter().map(|x| *x as f32).collect(), shift.collect())
-        })?;
-        let narrow = |values: &[f64]| values.iter().map(|x| *x as f32).collect::<Vec<_>>();
-        let moments = Some((narrow(&means), narrow(&inverse)));
-        self.norms[node] = Some(NormState { scale, shift, moments, of_batch: sums.is_some() });
+        let normalisation = self
+            .with_two(*weight, *bias, |weight, bias| Normalisation::new(weight, bias, means, &variances, *epsilon))?;
+        self.norms[node] = Some(NormState::Batch { normalisation, of_batch: sums.is_some() });
         Ok(())
     }
 }
