@@ -10,10 +10,12 @@ use kenami_domain::{
 
 use crate::{
     attention::dropout,
+    augment::Mix,
     checkpoint::State,
     data::HeadData,
     ema::Ema,
     error::{Error, Result},
+    fine_tune::{Fed, FineTune},
     losses::{self, Batch, Objective},
     observer::Observer,
     optim::{Gradients, Optimizer, Parameter},
@@ -71,12 +73,21 @@ struct Part {
 
 impl Part {
     fn new(features: &[f32], width: usize, heads: &[HeadData], rows: &[usize]) -> Result<Self> {
+        Self::with(gather(features, width, rows)?, heads, rows)
+    }
+
+    /// Features that are computed again and again: there are none yet.
+    fn without_features(heads: &[HeadData], rows: &[usize]) -> Result<Self> {
+        Self::with(Tensor::zeros((rows.len(), 1), DType::F32, &Device::Cpu)?, heads, rows)
+    }
+
+    fn with(features: Tensor, heads: &[HeadData], rows: &[usize]) -> Result<Self> {
         let targets =
             heads.iter().map(|head| Ok((gather(&head.targets, head.labels.len(), rows)?, mask(&head.mask, rows)?)));
         Ok(Self {
             targets: targets.collect::<Result<_>>()?,
             truth: heads.iter().map(|head| rows.iter().map(|row| head.truth[*row]).collect()).collect(),
-            features: gather(features, width, rows)?,
+            features,
             rows: rows.to_vec(),
         })
     }
@@ -115,7 +126,7 @@ struct Tally {
     answered: usize,
 }
 
-/// Trains all heads together, epoch by epoch.
+/// Trains all heads together, epoch by epoch; on fixed features, or along with the trunk.
 pub struct HeadTrainer<'a> {
     config: &'a RunConfig,
     data: &'a [HeadData],
@@ -127,6 +138,7 @@ pub struct HeadTrainer<'a> {
     sampler: Sampler,
     train: Part,
     validation: Part,
+    trunk: Option<FineTune>,
 }
 
 /// Where a step stands, for messages.
@@ -149,7 +161,29 @@ impl<'a> HeadTrainer<'a> {
         width: usize,
         (train, validation): (&[usize], &[usize]),
     ) -> Result<Self> {
-        if train.is_empty() {
+        let train = Part::new(features, width, data, train)?;
+        Self::build(config, data, width, (train, Part::new(features, width, data, validation)?), None)
+    }
+
+    /// As [`Self::new`], along with a trunk whose features change.
+    pub(crate) fn fine_tuning(
+        config: &'a RunConfig,
+        data: &'a [HeadData],
+        trunk: FineTune,
+        (train, validation): (&[usize], &[usize]),
+    ) -> Result<Self> {
+        let parts = (Part::without_features(data, train)?, Part::without_features(data, validation)?);
+        Self::build(config, data, trunk.width(), parts, Some(trunk))
+    }
+
+    fn build(
+        config: &'a RunConfig,
+        data: &'a [HeadData],
+        width: usize,
+        (train, validation): (Part, Part),
+        trunk: Option<FineTune>,
+    ) -> Result<Self> {
+        if train.len() == 0 {
             return Err(Error::Dataset("there is no photo to train on".to_owned()));
         }
         let heads = data.iter().map(|head| LinearHead::zero(head.labels.len(), width));
@@ -162,11 +196,13 @@ impl<'a> HeadTrainer<'a> {
                 Parameter::new(name("bias"), head.bias.clone(), false),
             ]
         });
-        let parameters: Vec<Parameter> = of_heads.chain(objective.parameters()).collect();
+        let of_trunk = trunk.as_ref().map(FineTune::parameters).unwrap_or_default();
+        let parameters: Vec<Parameter> = of_heads.chain(objective.parameters()).chain(of_trunk).collect();
+        let statistics = trunk.as_ref().map(FineTune::statistics).unwrap_or_default();
         let averaged = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.var.clone()));
+        let averaged = averaged.chain(statistics);
         let decay = config.optimizer.ema;
         let ema = (decay > 0.0).then(|| Ema::new(decay, averaged.collect::<Vec<_>>())).transpose()?;
-        let train = Part::new(features, width, data, train)?;
         let unknown = vec![None; train.len()];
         let sampler = Sampler::new(config, objective.class_head().map_or(&unknown, |head| &train.truth[head]))?;
         let steps = sampler.batches_per_epoch().div_ceil(config.optimizer.accumulate as usize);
@@ -180,13 +216,19 @@ impl<'a> HeadTrainer<'a> {
             schedule: Schedule::new(&config.schedule, config.optimizer.lr, config.epochs, steps)?,
             sampler,
             train,
-            validation: Part::new(features, width, data, validation)?,
+            validation,
+            trunk,
         })
     }
 
     /// The heads, in the order of the data.
     pub fn heads(&self) -> &[LinearHead] {
         &self.heads
+    }
+
+    /// The trunk, where it is trained.
+    pub(crate) fn trunk(&self) -> Option<&FineTune> {
+        self.trunk.as_ref()
     }
 
     /// Optimiser steps so far.
@@ -211,6 +253,8 @@ impl<'a> HeadTrainer<'a> {
         state.plateau = Some(self.schedule.state());
         let mut tensors = self.optimizer.state()?;
         tensors.extend(self.objective.state());
+        let statistics = self.trunk.iter().flat_map(FineTune::statistics);
+        tensors.extend(statistics.map(|(name, var)| (name, var.as_tensor().clone())));
         if let Some(ema) = &self.ema {
             state.averaged = ema.updates();
             tensors.extend(ema.state()?);
@@ -225,6 +269,7 @@ impl<'a> HeadTrainer<'a> {
     pub(crate) fn restore(&mut self, state: &State, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
         self.optimizer.restore(state.steps, &find)?;
         self.objective.restore(&find)?;
+        self.trunk.as_ref().map_or(Ok(()), |trunk| trunk.restore(&find))?;
         if let Some(plateau) = state.plateau {
             self.schedule.restore(plateau);
         }
@@ -241,6 +286,10 @@ impl<'a> HeadTrainer<'a> {
         let mut tallies = vec![Tally::default(); self.heads.len()];
         let mut lr = 0.0;
         let batches = self.sampler.epoch(epoch);
+        if let Some(trunk) = &mut self.trunk {
+            let rows = |batch: &Vec<u32>| batch.iter().map(|photo| self.train.rows[*photo as usize]).collect();
+            trunk.begin(epoch, &batches.iter().map(rows).collect::<Vec<_>>());
+        }
         for (step, group) in batches.chunks(self.config.optimizer.accumulate as usize).enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
@@ -250,7 +299,7 @@ impl<'a> HeadTrainer<'a> {
             self.step(group, &mut tallies, place)?;
         }
         let mut rows = self.rows(epoch, "train", &tallies);
-        let validation = self.validate()?;
+        let validation = self.validate(observer)?;
         if let Some(loss) = mean_loss(&validation) {
             self.schedule.report(loss, self.optimizer.steps() as usize);
         }
@@ -277,16 +326,24 @@ impl<'a> HeadTrainer<'a> {
     }
 
     /// The gradients of batch `part` of a step; none where no photo has an answer.
-    fn gradients(&self, batch: &[u32], part: usize, tallies: &mut [Tally], place: Place) -> Result<Gradients> {
+    fn gradients(&mut self, batch: &[u32], part: usize, tallies: &mut [Tally], place: Place) -> Result<Gradients> {
         let index = Tensor::new(batch, &Device::Cpu)?;
-        let features = self.train.features.index_select(&index, 0)?;
+        let Fed { features, step: pass, mix } = match &mut self.trunk {
+            Some(trunk) => {
+                let rows: Vec<usize> = batch.iter().map(|photo| self.train.rows[*photo as usize]).collect();
+                trunk.next(place.epoch, &rows, place.epoch <= self.config.schedule.freeze_epochs)?
+            }
+            None => Fed { features: self.train.features.index_select(&index, 0)?, step: None, mix: None },
+        };
         let passes = self.optimizer.steps() * u64::from(self.config.optimizer.accumulate) + part as u64;
         let features = dropout(&features, self.config.model.dropout, self.config.seed, passes)?;
         let (mut logits, mut targets, mut masks) = (Vec::new(), Vec::new(), Vec::new());
         for (i, head) in self.heads.iter().enumerate() {
             logits.push(head.forward(&features)?);
-            targets.push(self.train.targets[i].0.index_select(&index, 0)?);
-            masks.push(self.train.targets[i].1.index_select(&index, 0)?);
+            let of_photos = self.train.targets[i].0.index_select(&index, 0)?;
+            let (of_photos, mask) = mixed(mix.as_ref(), of_photos, self.train.targets[i].1.index_select(&index, 0)?)?;
+            targets.push(of_photos);
+            masks.push(mask);
             let truth = batch.iter().map(|row| self.train.truth[i][*row as usize]);
             tally(&mut tallies[i], &logits[i], truth)?;
         }
@@ -307,24 +364,32 @@ impl<'a> HeadTrainer<'a> {
         let Some(sum) = total.sum else { return Ok(Gradients::new(vec![None; parameters.len()])) };
         let store = sum.backward()?;
         self.objective.after_backward(&store)?;
-        Ok(Gradients::of(parameters, &store))
+        let (Some(trunk), Some(pass)) = (&self.trunk, pass) else { return Ok(Gradients::of(parameters, &store)) };
+        let of_trunk = trunk.gradients(pass, &store)?;
+        let heads = &parameters[..parameters.len() - of_trunk.len()];
+        let of_heads = heads.iter().map(|parameter| store.get(parameter.var.as_tensor()).map(Tensor::detach));
+        Ok(Gradients::new(of_heads.chain(of_trunk).collect()))
     }
 
     /// The validation part under the weights that the run would leave now.
-    fn validate(&mut self) -> Result<Vec<Tally>> {
+    fn validate(&mut self, observer: &dyn Observer) -> Result<Vec<Tally>> {
         self.finish()?;
-        let tallies = self.judge();
+        let tallies = self.judge(observer);
         self.finish()?;
         tallies
     }
 
-    fn judge(&self) -> Result<Vec<Tally>> {
+    fn judge(&self, observer: &dyn Observer) -> Result<Vec<Tally>> {
         let mut tallies = vec![Tally::default(); self.heads.len()];
         if self.validation.len() == 0 {
             return Ok(tallies);
         }
+        let features = match &self.trunk {
+            Some(trunk) => trunk.features(&self.validation.rows, observer)?,
+            None => self.validation.features.clone(),
+        };
         for (i, head) in self.heads.iter().enumerate() {
-            let logits = head.forward(&self.validation.features)?.detach();
+            let logits = head.forward(&features)?.detach();
             let (targets, mask) = &self.validation.targets[i];
             let losses = losses::per_photo(self.data[i].config.loss, &logits, targets)?;
             tally(&mut tallies[i], &logits, self.validation.truth[i].iter().copied())?;
@@ -352,6 +417,15 @@ impl<'a> HeadTrainer<'a> {
         }
         rows
     }
+}
+
+/// Targets `[n, classes]` and mask `[n]` of mixed photos.
+fn mixed(mix: Option<&Mix>, targets: Tensor, mask: Tensor) -> Result<(Tensor, Tensor)> {
+    let Some(mix) = mix else { return Ok((targets, mask)) };
+    let (n, classes) = targets.dims2()?;
+    let (mut values, mut of_mask) = (targets.flatten_all()?.to_vec1()?, mask.to_vec1()?);
+    mix.targets(&mut values, &mut of_mask, classes);
+    Ok((Tensor::from_vec(values, (n, classes), &Device::Cpu)?, Tensor::from_vec(of_mask, n, &Device::Cpu)?))
 }
 
 /// Mean over the heads that have a loss.

@@ -25,6 +25,7 @@ pub mod experiment;
 pub mod explain;
 pub mod features;
 mod files;
+mod fine_tune;
 pub mod folds;
 pub mod graph;
 pub mod heads;

@@ -13,12 +13,16 @@ use crate::{
     data::{Dataset, head_data},
     error::{Error, Result},
     features::{self, Features},
+    fine_tune::FineTune,
     folds,
     heads::HeadTrainer,
     models::{self, WeightsInput},
     observer::{Event, Observer},
     run::{self, Outcome},
 };
+
+/// Maps of the frozen part, below the run's folder, where there is no cache between runs.
+const MAPS: &str = "maps";
 
 /// What is trained on what, and where the results go.
 #[derive(Debug, Clone)]
@@ -45,11 +49,15 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
     models::check(config)?;
-    if config.model.train != TrainPart::Heads {
-        return missing(format!("model.train = \"{}\"", config.model.train), "heads");
-    }
     if config.model.attention != Attention::None {
         return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
+    }
+    if config.model.train != TrainPart::Heads {
+        if config.evaluate.folds > 1 {
+            let what = format!("evaluate.folds = {} with model.train = \"{}\"", config.evaluate.folds, config.model.train);
+            return missing(what, "0");
+        }
+        return Ok(());
     }
     for (key, factor) in [("loss.center", config.loss.center), ("loss.triplet", config.loss.triplet)] {
         if factor > 0.0 {
@@ -92,9 +100,11 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let recorder = Recorder { observer, warnings: Mutex::default() };
     recorder.event(Event::Reading { images: dataset.items.len() });
     let heads = head_data(&dataset, &config, &mut |text| recorder.event(Event::Warning(text)))?;
-    if config.augment.policy != AugmentPolicy::default() && config.augment.policy != AugmentPolicy::None {
+    let frozen = config.model.train == TrainPart::Heads;
+    if config.model.train != TrainPart::All
+        && config.augment.policy != AugmentPolicy::default() && config.augment.policy != AugmentPolicy::None {
         let text =
-            format!("augment.policy = \"{}\" is ignored: train = \"heads\" caches features", config.augment.policy);
+            format!("augment.policy = \"{}\" is ignored: train = \"{}\" caches features", config.augment.policy, config.model.train);
         recorder.event(Event::Warning(text));
     }
     if config.evaluate.explain > 0 {
@@ -105,23 +115,39 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     run::clear(&out_dir, resume)?;
 
     let weights = models::load_weights(&config.model, weights.as_ref(), config.seed)?;
-    let trunk = models::build_trunk(config.model.name, &weights)?;
-    let preprocessing = models::preprocessing(&weights, config.image_size);
-    let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
-    let extracting = Instant::now();
-    let cache = cache_dir.as_deref().map(|dir| (dir, key));
-    let features = features::extract(&dataset, trunk.as_ref(), &preprocessing, cache, &recorder)?;
-    let images_per_second = dataset.items.len() as f64 / extracting.elapsed().as_secs_f64().max(1e-9);
-
     let resolved = RunConfig {
         heads: heads.iter().map(|head| (head.attribute.clone(), head.config.clone())).collect(),
         ..config.clone()
     };
-    let Features { values, width, computed, cached } = &features;
-    let (training, validation) = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
-    let mut trainer = HeadTrainer::new(&config, &heads, values, *width, (&training, &validation))?;
-    let identity = identity(&dataset, &resolved, key);
-    let mut state = State { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 };
+    let rows = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
+    let preprocessing = models::preprocessing(&weights, config.image_size);
+    let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
+    let mut state = State {
+        identity: identity(&dataset, &resolved, key),
+        epoch: 0,
+        steps: 0,
+        rows: Vec::new(),
+        plateau: None,
+        averaged: 0,
+    };
+    // Frozen features come once; those of a trained trunk only when it is trained.
+    let extract = |weights: &models::Weights, cache: Option<(&std::path::Path, blake3::Hash)>| {
+        let trunk = models::build_trunk(config.model.name, weights)?;
+        let extracting = Instant::now();
+        let features = features::extract(&dataset, trunk.as_ref(), &preprocessing, cache, &recorder)?;
+        Ok::<_, Error>((trunk, features, dataset.items.len() as f64 / extracting.elapsed().as_secs_f64().max(1e-9)))
+    };
+    let before = frozen.then(|| extract(&weights, cache_dir.as_deref().map(|dir| (dir, key)))).transpose()?;
+    let mut trainer = match &before {
+        Some((_, features, _)) => {
+            HeadTrainer::new(&config, &heads, &features.values, features.width, (&rows.0, &rows.1))?
+        }
+        None => {
+            let maps = cache_dir.clone().unwrap_or_else(|| out_dir.join(MAPS));
+            let tune = FineTune::new(&dataset, &config, &weights, &maps, &recorder)?;
+            HeadTrainer::fine_tuning(&config, &heads, tune, (&rows.0, &rows.1))?
+        }
+    };
     if resume && let Some((earlier, tensors)) = checkpoint::load(&out_dir, &state.identity)? {
         trainer.restore(&earlier, |name| tensors.find(name))?;
         state = earlier;
@@ -130,6 +156,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     trainer.finish()?;
 
     recorder.event(Event::Evaluating);
+    let trained = trainer.trunk().map(|trunk| trunk.weights(&weights)).transpose()?;
+    let weights = trained.unwrap_or(weights);
+    let (trunk, features, images_per_second) = match before {
+        Some(before) => before,
+        None => extract(&weights, None)?,
+    };
+    let (computed, cached) = (features.computed, features.cached);
     let outcome = Outcome {
         dataset: &dataset,
         config: &resolved,
@@ -147,12 +180,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     }
     metrics.images_per_second = images_per_second;
     metrics.photos = dataset.items.len();
-    (metrics.features_computed, metrics.features_cached) = (*computed, *cached);
+    (metrics.features_computed, metrics.features_cached) = (computed, cached);
     metrics.epochs = config.epochs;
     metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
     metrics.seconds = started.elapsed().as_secs_f64();
     run::write_metrics(&out_dir, &metrics)?;
     fs::remove_file(checkpoint::path(&out_dir)).map_err(Error::io(&out_dir))?;
+    let _ = fs::remove_dir_all(out_dir.join(MAPS));
     recorder.event(Event::Finished { seconds: metrics.seconds });
     Ok(metrics)
 }

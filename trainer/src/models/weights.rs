@@ -141,6 +141,22 @@ impl Weights {
         Self { tensors: tensors.collect(), normalisation: layout.normalisation(name) }
     }
 
+    /// These tensors (f32), by their native names.
+    ///
+    /// # Errors
+    /// A tensor cannot be read.
+    pub fn from_tensors<'a>(
+        tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+        normalisation: Normalisation,
+    ) -> Result<Self> {
+        let stored = tensors.into_iter().map(|(name, tensor)| {
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            Ok((name, Stored { dtype: Dtype::F32, shape: tensor.dims().to_vec(), bytes }))
+        });
+        Ok(Self { tensors: stored.collect::<Result<_>>()?, normalisation })
+    }
+
     /// A tensor's values in single precision.
     ///
     /// # Errors
