@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod augment;
+mod brief;
 mod choices;
 mod error;
 mod objective;
 mod optimizer;
 mod process;
 mod range;
+mod recipes;
 
 pub use augment::AugmentConfig;
 pub use choices::{

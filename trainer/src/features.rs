@@ -10,7 +10,7 @@ use std::{
 
 use rayon::prelude::*;
 
-pub use cache::FeatureCache;
+pub use cache::{FeatureCache, Precision};
 
 use crate::{
     data::{Dataset, Preprocessing, prepare},
@@ -55,7 +55,7 @@ pub fn extract(
     observer: &dyn Observer,
 ) -> Result<Features> {
     let width = trunk.features();
-    let cache = cache.map(|(dir, key)| FeatureCache::open(dir, key, width)).transpose()?;
+    let cache = cache.map(|(dir, key)| FeatureCache::open(dir, key, width, Precision::Single)).transpose()?;
     let total = dataset.items.len();
     let mut values = vec![0.0; total * width];
     let (done, cached) = (AtomicUsize::new(0), AtomicUsize::new(0));

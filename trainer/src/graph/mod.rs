@@ -4,7 +4,18 @@
 //! processor, candle's own operations on any device. Maps are `[images, rows, columns, channels]`; parameters have
 //! PyTorch's names, shapes and order of axes.
 
+mod candle;
+mod cpu;
+mod network;
+#[expect(dead_code)]
+mod plan;
+
+use candle_core::Tensor;
+
 use crate::ops::Activation;
+
+pub use candle::Statistics;
+pub use network::{Network, Pass};
 
 /// Index of a parameter in [`Graph::parameters`].
 pub type ParameterId = usize;
@@ -164,6 +175,16 @@ pub struct PooledNorm {
     pub epsilon: f64,
 }
 
+impl PooledNorm {
+    /// Normalises pooled features `[n, features]` over the features; every operation has a gradient.
+    ///
+    /// # Errors
+    /// Shapes disagree, or the device fails.
+    pub fn apply(&self, pooled: &Tensor, weight: &Tensor, bias: &Tensor) -> candle_core::Result<Tensor> {
+        candle_nn::ops::layer_norm_slow(pooled, weight, bias, self.epsilon as f32)
+    }
+}
+
 /// A network up to its last feature map.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Graph {
@@ -249,3 +270,6 @@ impl Graph {
         self.stages.push(node);
     }
 }
+
+#[cfg(test)]
+mod tests;

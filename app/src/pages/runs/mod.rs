@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod series;
 
+mod choices;
 mod confusion;
 mod live;
 mod mistakes;

@@ -7,6 +7,7 @@ use kenami_domain::{
 use leptos::{html, prelude::*, task::spawn_local};
 use leptos_router::hooks::use_navigate;
 
+use super::choices::Choices;
 use crate::{
     api::{ApiError, runs},
     components::{
@@ -124,10 +125,11 @@ pub fn StartDialog(
                             on:input=move |event| name.set(event_target_value(&event))
                         />
                     </Field>
+                    <Choices config/>
                     <Field
                         id="run-config"
                         label="Configuration (TOML)"
-                        hint="Empty means all defaults. Write only what you change."
+                        hint="Empty means all defaults; the choices above write into it."
                         error=config_error
                     >
                         <textarea

@@ -1,20 +1,26 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod batch;
 mod dense;
 mod dense_pass;
 mod depthwise;
 mod depthwise_rows;
 mod ends;
+mod grouped;
+mod grouped_lanes;
 mod panel;
 mod pointwise;
 mod scratch;
 mod weights;
 mod winograd;
+mod winograd_gradient;
+mod winograd_plan;
 mod winograd_tiles;
 
 pub use dense::Dense;
 pub use depthwise::Depthwise;
 pub use pointwise::Pointwise;
+pub use grouped::Grouped;
 pub use winograd::Winograd;
 
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};
