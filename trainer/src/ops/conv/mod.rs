@@ -18,8 +18,8 @@ mod winograd_plan;
 mod winograd_tiles;
 
 pub use dense::Dense;
-pub use grouped::Grouped;
 pub use depthwise::Depthwise;
+pub use grouped::Grouped;
 pub use pointwise::Pointwise;
 pub use winograd::Winograd;
 
