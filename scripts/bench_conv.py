@@ -74,6 +74,13 @@ def main():
             dw = fastest(lambda: backward([False, True, False]), cpu)
         rates = [f"{ms:8.2f} {flops / ms:7.0f}" for ms in (forward, dx, dw)]
         print(f"{name:14} " + " ".join(rates), flush=True)
+    if wanted in "max-pool 112":
+        x = torch.rand(batch, 64, 112, 112).contiguous(memory_format=torch.channels_last)
+        y, places = F.max_pool2d(x, 3, 2, 1, return_indices=True)
+        back = torch.ops.aten.max_pool2d_with_indices_backward
+        forward = fastest(lambda: F.max_pool2d(x, 3, 2, 1, return_indices=True), cpu)
+        dx = fastest(lambda: back(y, x, [3, 3], [2, 2], [1, 1], [1, 1], False, places), cpu)
+        print(f"{'max-pool 112':14} {forward:8.2f} {'':7} {dx:8.2f}")
 
 
 main()

@@ -27,7 +27,7 @@ AT_LEAST, AT_MOST, SECONDS = 5, 25, 20.0
 # PyTorch's threads spin for a moment after they are done: the other side waits for that.
 PAUSE = 0.2
 
-# What both sides read for the cases loader and features, and learn for heads.
+# What both sides read at most for the cases loader and features, and learn for heads.
 PHOTOS = 256
 HEADS_PHOTOS, HEADS_WIDTH, HEADS_EPOCHS, HEADS_BATCH, HEADS_CLASSES = 3680, 1280, 30, 32, (37, 4, 5, 4)
 
@@ -91,7 +91,7 @@ def photo_loader(transform, batch, threads):
 
     folder = os.environ["BENCH_PHOTOS"]
     names = sorted(name for name in os.listdir(folder) if name.lower().endswith((".jpg", ".jpeg", ".png")))
-    paths = [os.path.join(folder, names[i % len(names)]) for i in range(PHOTOS)]
+    paths = [os.path.join(folder, name) for name in names[:PHOTOS]]
 
     class Photos(torch.utils.data.Dataset):
         def __len__(self):
@@ -116,7 +116,7 @@ def loader_case(batch, size, threads):
     """A pass over the photos: decode, random resized crop, flip, normalise."""
     from torchvision.transforms import v2
 
-    loader = photo_loader(preparation([v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]), batch, threads)
+    loader = photo_loader(preparation([v2.RandomResizedCrop(size, scale=(0.35, 1.0)), v2.RandomHorizontalFlip()]), batch, threads)
     return lambda: sum(len(images) for images in loader)
 
 

@@ -51,7 +51,7 @@ pub fn assign(photos: &[FoldPhoto<'_>], count: usize, seed: u64) -> Vec<usize> {
         by_file.entry(photo.file_hash).or_default().push(number);
     }
     // Duplicates that disagree on the stratum count for the first of them.
-    let mut strata: BTreeMap<Option<&str>, Vec<([u8; 32], Vec<usize>)>> = BTreeMap::new();
+    let mut strata: BTreeMap<Option<&str>, Vec<Group>> = BTreeMap::new();
     for (file_hash, members) in by_file {
         let stratum = members.iter().map(|member| photos[*member].stratum).min().flatten();
         strata.entry(stratum).or_default().push((order(seed, file_hash), members));
@@ -71,6 +71,9 @@ pub fn assign(photos: &[FoldPhoto<'_>], count: usize, seed: u64) -> Vec<usize> {
     }
     folds
 }
+
+/// Photos that go together, and where they fall among others.
+type Group = ([u8; 32], Vec<usize>);
 
 /// Where a file falls among others: independent of names and of what else is there.
 fn order(seed: u64, file_hash: &str) -> [u8; 32] {

@@ -30,6 +30,7 @@ pub mod graph;
 pub mod heads;
 pub mod losses;
 pub mod lr_finder;
+mod model_export;
 pub mod models;
 mod observer;
 pub mod onnx;
@@ -48,6 +49,7 @@ mod train;
 
 pub use data::Dataset;
 pub use error::{Error, Result};
+pub use model_export::{ModelFormat, export_model};
 pub use models::WeightsInput;
 pub use observer::{Event, Observer, Silent};
 pub use predict::{Prediction, Predictor, predict, write_predictions_csv};

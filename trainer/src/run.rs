@@ -29,7 +29,7 @@ use crate::{
 /// The run's weights: trunk and heads.
 pub(crate) const MODEL: &str = "model.safetensors";
 /// Key of a model's description in the file's metadata.
-const METADATA: &str = "kenami";
+pub(crate) const METADATA: &str = "kenami";
 const METRICS: &str = "metrics.json";
 const CONFIG: &str = "config.toml";
 const PREDICTIONS: &str = "predictions.csv";

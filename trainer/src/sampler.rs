@@ -132,17 +132,24 @@ impl<T: Copy + PartialEq> Cycle<T> {
     /// The next `count` values, without repetition as far as there are so many.
     fn take(&mut self, count: usize, rng: &mut ChaCha8Rng) -> Vec<T> {
         let mut taken: Vec<T> = Vec::with_capacity(count);
+        // Values of the last full pass do not count as repetitions: a small class is gone through again.
+        let mut pass = 0;
         while taken.len() < count {
-            if taken.len() % self.values.len() == 0 && !taken.is_empty() {
-                // All values are taken: the rest is a repetition.
-                let rest = self.take(count - taken.len(), rng);
-                taken.extend(rest);
-                break;
+            if taken.len() - pass == self.values.len() {
+                pass = taken.len();
             }
             let value = self.next(rng);
-            if !taken.contains(&value) {
-                taken.push(value);
+            // A value that has come already keeps its turn in the order that has just begun; one that has not goes first.
+            let is_new = |other: &T| !taken[pass..].contains(other);
+            if !is_new(&value)
+                && let Some(later) = self.values[self.used..].iter().position(is_new)
+            {
+                let later = self.used + later;
+                self.used -= 1;
+                self.values.swap(self.used, later);
+                continue;
             }
+            taken.push(value);
         }
         taken
     }

@@ -64,21 +64,26 @@ fn what_a_model_is_sure_of_is_trained_on_in_a_second_round() {
     let all = drawn();
     export(&all, &folder);
     let mut few = all.clone();
-    few.items.retain(|item| item.split != Split::Train || item.image.len() % 2 == 0);
+    // Every other variant of each breed keeps its labels.
+    let is_even = |image: &str| image.trim_end_matches(".png").ends_with(['0', '2', '4', '6', '8']);
+    few.items.retain(|item| item.split != Split::Train || is_even(&item.image));
     let unlabelled = all.items.iter().filter(|item| !few.items.contains(item) || item.image.ends_with("akita_14.png"));
     let photos: Vec<_> = unlabelled.map(|item| folder.join(&item.image)).collect();
     assert!(photos.len() > 5 && few.items.len() < all.items.len());
-    run(&few, &first, CONFIG);
+    // Enough epochs for a model whose answers are worth learning.
+    let config = CONFIG.replace("epochs = 6", "epochs = 20");
+    let before = run(&few, &first, &config).heads["breed"]["test"].accuracy;
     let (extended, labelled) = pseudo::from_run(&few, &first, &photos, 0.3, &Silent).unwrap();
     // Of three values one always has a third; the test photo among them is known and left out.
     assert_eq!((labelled.known, labelled.unsure, labelled.items.len()), (1, 0, photos.len() - 1));
     assert_eq!(labelled.answers["breed"], labelled.items.len());
     assert_eq!(extended.items[..few.items.len()], few.items);
     assert!(extended.items[few.items.len()..].iter().all(|item| item.split == Split::Train));
-    let metrics = run(&extended, &second, CONFIG);
+    let metrics = run(&extended, &second, &config);
     assert_eq!(metrics.photos, few.items.len() + labelled.items.len());
     assert_eq!(metrics.heads["breed"]["test"].n, 9);
-    assert!(metrics.heads["breed"]["test"].accuracy > 0.7);
+    let after = metrics.heads["breed"]["test"].accuracy;
+    assert!(before > 0.7 && after > 0.7, "{before} {after}");
     // Nothing is certain enough for a threshold of 1.
     let (extended, labelled) = pseudo::from_run(&few, &first, &photos, 1.0, &Silent).unwrap();
     assert_eq!((extended.items.len(), labelled.unsure), (few.items.len(), photos.len()));

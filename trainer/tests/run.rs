@@ -293,7 +293,8 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
         ("[model]\ntrain = \"all\"", "model.train = \"all\" is not available in this version; available: heads"),
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
         ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
-        ("[schedule]\nname = \"plateau\"", "available: constant, step, one-cycle, cosine"),
+        ("[loss]\ncenter = 0.003", "loss.center = 0.003 with model.train = \"heads\""),
+        ("[loss]\ntriplet = 1", "loss.triplet = 1 with model.train = \"heads\""),
     ] {
         let config = RunConfig::from_toml(text).unwrap();
         let error = check_available(&config).unwrap_err().to_string();

@@ -13,6 +13,7 @@ pub mod context;
 pub mod dataset;
 pub mod experiment;
 pub mod export;
+pub mod export_model;
 pub mod import;
 pub mod labels;
 mod output;
@@ -60,6 +61,8 @@ pub enum Command {
     Train(train::TrainArgs),
     /// Train variants of a configuration with several seeds and compare them
     Experiment(experiment::ExperimentArgs),
+    /// Write a trained model as ONNX or safetensors
+    ExportModel(export_model::ExportModelArgs),
     /// Predict photos with a trained run
     Predict(predict::PredictArgs),
     /// Measure how far annotators agree
@@ -121,6 +124,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Export(args) => export::run(args).await,
         Command::Train(args) => train::run(args).await,
         Command::Experiment(args) => experiment::run(args).await,
+        Command::ExportModel(args) => export_model::run(args).await,
         Command::Predict(args) => predict::run(args).await,
         Command::Agreement(args) => agreement::run(args).await,
         Command::Consensus(args) => consensus::run(args).await,
@@ -176,6 +180,7 @@ mod tests {
             "kenami export v1 --format imagefolder --out PATH",
             "kenami train --dataset v1 --config FILE.toml --out DIR",
             "kenami experiment FILE.toml --dataset PATH --out DIR",
+            "kenami export-model --run DIR --format onnx --out PATH",
             "kenami predict --run DIR --images DIR --out FILE.csv",
             "kenami agreement FILE.csv --json",
             "kenami consensus FILE.csv --method dawid-skene --probabilities FILE.csv --json",

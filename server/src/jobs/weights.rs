@@ -9,13 +9,17 @@ use kenami_trainer::WeightsInput;
 
 use crate::{cli::Context, demo};
 
-/// Checks a configuration that came by the network: its ranges, what this version can do, and that its weights are none
-/// that would make the server read a file of its own.
+/// Checks a configuration that came by the network: its ranges, what this version can do, and that neither its weights nor
+/// its unlabelled photos would make the server read files of its own.
 ///
 /// # Errors
 /// What does not fit, for the person who wrote it.
 pub fn check_page_config(config: &RunConfig) -> Result<(), kenami_trainer::Error> {
     kenami_trainer::check_available(config)?;
+    if !config.pseudo.images.is_empty() {
+        let message = "a page cannot name a folder; it is for `kenami train`".to_owned();
+        return Err(ConfigError { key: Some("pseudo.images".into()), line: None, column: None, message }.into());
+    }
     let refused =
         |message: String| ConfigError { key: Some("model.weights".into()), line: None, column: None, message };
     match weights_kind(&config.model.weights) {

@@ -46,7 +46,8 @@ fn hardest(features: &[Vec<f32>], classes: &[Option<u32>]) -> Vec<Hardest> {
     let known = || classes.iter().enumerate().filter_map(|(row, class)| Some((row, (*class)?)));
     let mut found = Vec::new();
     for (anchor, class) in known() {
-        let (mut positive, mut negative): (Option<(f64, usize)>, Option<(f64, usize)>) = (None, None);
+        let mut positive: Option<(f64, usize)> = None;
+        let mut negative: Option<(f64, usize)> = None;
         for (row, other) in known().filter(|(row, _)| *row != anchor) {
             let d = distance(anchor, row);
             if other == class && positive.is_none_or(|(farthest, _)| d > farthest) {
@@ -86,17 +87,12 @@ mod tests {
             features[a].iter().zip(&features[b]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
         };
         let mut losses = Vec::new();
-        for a in 0..9 {
-            let mut worst: Option<f64> = None;
-            for p in 0..9 {
-                for n in 0..9 {
-                    let (Some(ca), Some(cp), Some(cn)) = (CLASSES[a], CLASSES[p], CLASSES[n]) else { continue };
-                    if p != a && cp == ca && cn != ca {
-                        let excess = distance(a, p) - distance(a, n);
-                        worst = Some(worst.map_or(excess, |w| w.max(excess)));
-                    }
-                }
-            }
+        let known = || (0..9).filter_map(|row: usize| Some((row, CLASSES[row]?)));
+        for (a, of_a) in known() {
+            let positives = || known().filter(|(p, class)| *p != a && *class == of_a);
+            let negatives = || known().filter(|(_, class)| *class != of_a);
+            let pairs = positives().flat_map(|(p, _)| negatives().map(move |(n, _)| (p, n)));
+            let worst = pairs.map(|(p, n)| distance(a, p) - distance(a, n)).max_by(f64::total_cmp);
             losses.extend(worst.map(|excess| match margin {
                 TripletMargin::Hard(margin) => (margin + excess).max(0.0),
                 TripletMargin::Soft => excess.exp().ln_1p(),

@@ -7,7 +7,7 @@ use super::proto::{AttributeProto, INT64, ModelProto, NodeProto, TensorProto};
 
 /// Shape and values, the last axis fastest.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Array {
+pub(crate) struct Array {
     pub shape: Vec<usize>,
     pub values: Vec<f64>,
 }
@@ -208,7 +208,7 @@ fn apply(node: &NodeProto, inputs: &[&Array]) -> Array {
 }
 
 /// Runs a model; its outputs by name.
-pub(super) fn run(model: &ModelProto, input: (&str, Array)) -> BTreeMap<String, Array> {
+pub(crate) fn run(model: &ModelProto, input: (&str, Array)) -> BTreeMap<String, Array> {
     let graph = model.graph.as_ref().unwrap();
     let mut values: BTreeMap<String, Array> =
         graph.initializer.iter().map(|tensor| (tensor.name.clone(), Array::read(tensor))).collect();

@@ -4,10 +4,11 @@
 //! `logits_ATTRIBUTE`, `[batch, values]`, one a head. The batch may have any size; the photos' size is fixed, as TensorFlow's
 //! "same" padding depends on it. Batch-norms are folded into their convolutions. Operators are those of opset 17. The
 //! metadata say (as JSON, but for `image_size`) `labels`: values per head, in the logits' order; `losses`: the loss per head,
-//! which says how logits become probabilities (softmax; sigmoids for `bce`); `image_size`.
+//! which says how logits become probabilities (softmax; sigmoids for `bce`); `temperatures`: what logits are divided by before
+//! that, per head; `image_size`.
 
 mod build;
-mod proto;
+pub(crate) mod proto;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -55,6 +56,8 @@ pub struct Head<'a> {
     pub labels: &'a [String],
     /// How logits become probabilities.
     pub loss: LossName,
+    /// What logits are divided by before that; not done inside the model.
+    pub temperature: f64,
     /// `[labels, masks * channels]`.
     pub weight: &'a [f32],
     /// `[labels]`.
@@ -78,10 +81,12 @@ pub fn encode(model: &Model<'_>) -> Result<Vec<u8>> {
     check(model)?;
     let labels: BTreeMap<_, _> = model.heads.iter().map(|head| (head.attribute, head.labels)).collect();
     let losses: BTreeMap<_, _> = model.heads.iter().map(|head| (head.attribute, head.loss)).collect();
-    let json = |value: serde_json::Result<String>| value.expect("labels and losses are plain data");
+    let temperatures: BTreeMap<_, _> = model.heads.iter().map(|head| (head.attribute, head.temperature)).collect();
+    let json = |value: serde_json::Result<String>| value.expect("they are plain data");
     let metadata = [
         ("labels", json(serde_json::to_string(&labels))),
         ("losses", json(serde_json::to_string(&losses))),
+        ("temperatures", json(serde_json::to_string(&temperatures))),
         ("image_size", model.size.to_string()),
     ];
     let message = proto::ModelProto {
@@ -127,6 +132,6 @@ fn check(model: &Model<'_>) -> Result<()> {
 }
 
 #[cfg(test)]
-mod interpreter;
+pub(crate) mod interpreter;
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,7 @@ fn with_model<T>(attention: bool, heads: &[(&str, usize)], f: impl FnOnce(&Model
         attribute,
         labels,
         loss: LossName::CrossEntropy,
+        temperature: 1.25,
         weight,
         bias,
     });
@@ -155,6 +156,7 @@ fn the_file_says_what_is_in_it() {
         model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
     assert_eq!(metadata["labels"], r#"{"coat":["value 0","value 1","value 2","value 3"]}"#);
     assert_eq!((metadata["losses"], metadata["image_size"]), (r#"{"coat":"cross-entropy"}"#, "11"));
+    assert_eq!(metadata["temperatures"], r#"{"coat":1.25}"#);
     let input = &model.graph.unwrap().input[0];
     let shape = input.r#type.clone().unwrap().tensor_type.unwrap().shape.unwrap();
     assert_eq!(shape.dim[0].dim_param.as_deref(), Some("batch"));

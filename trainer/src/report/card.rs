@@ -39,7 +39,7 @@ fn text(input: &ReportInput<'_>, metrics: &Metrics) -> String {
     line(
         &mut card,
         &format!(
-            "A `{}` network that predicts {} of a photo, trained by Kenami {} on the dataset below.\n",
+            "A network (`{}`) that predicts {} of a photo, trained by Kenami {} on the dataset below.\n",
             input.config.model.name,
             heads.join(", "),
             env!("CARGO_PKG_VERSION"),

@@ -99,11 +99,14 @@ pub(super) fn reliability(title: &str, panels: &[(String, Vec<ReliabilityBin>)])
 const CURVE: (i32, i32) = (440, 250);
 const PLOT: (i32, i32, i32, i32) = (72, 28, 352, 180);
 
+/// Per split: epochs and values.
+type Splits<'a> = BTreeMap<&'a str, Vec<(f64, f64)>>;
+
 /// One panel a series, one line a split.
 pub(super) fn curves(rows: &[CurveRow]) -> Canvas {
     // In order of their first row, so that a head's loss and accuracy stay together.
     let mut names: Vec<&str> = Vec::new();
-    let mut series: BTreeMap<&str, BTreeMap<&str, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut series: BTreeMap<&str, Splits<'_>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.value.is_finite()) {
         if !series.contains_key(row.series.as_str()) {
             names.push(&row.series);
@@ -121,7 +124,7 @@ pub(super) fn curves(rows: &[CurveRow]) -> Canvas {
     canvas
 }
 
-fn panel(canvas: &mut Canvas, (x, y): (i32, i32), name: &str, splits: &BTreeMap<&str, Vec<(f64, f64)>>) {
+fn panel(canvas: &mut Canvas, (x, y): (i32, i32), name: &str, splits: &Splits<'_>) {
     let (left, top, width, height) = (x + PLOT.0, y + PLOT.1, PLOT.2, PLOT.3);
     canvas.text((left, y + 12), &shortened(name, 26), 1, INK);
     canvas.frame((left, top), (width, height), PALE);

@@ -52,6 +52,7 @@ pub(super) fn write_all(out_dir: &Path, input: &ReportInput<'_>, metrics: &Metri
             let (item, answer) = items[at];
             let sheet = sheet(explainer, (number, head), item, answer)?;
             let image = file_name(&input.dataset.items[item].image);
+            let image = image.rsplit_once('.').map_or(image, |(stem, _)| stem);
             let image: String = image.chars().map(|c| if c == '/' || c == '\\' { '_' } else { c }).collect();
             write_png(&dir, &format!("{:03}_{image}.png", rank + 1), &sheet)?;
         }

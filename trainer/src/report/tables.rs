@@ -68,7 +68,7 @@ fn confused(metrics: &Metrics) -> impl Iterator<Item = Vec<String>> {
     all(metrics).flat_map(|(attribute, split, figures)| {
         figures.most_confused.iter().map(move |pair| {
             let names = [attribute.clone(), split.to_string(), pair.answer.clone(), pair.predicted.clone()];
-            names.into_iter().chain([pair.count.to_string(), pair.images.join(" ")]).collect()
+            names.into_iter().chain([pair.count.to_string(), pair.images.join(";")]).collect()
         })
     })
 }

@@ -9,20 +9,24 @@ use rayon::prelude::*;
 use super::{
     super::{
         BufferPool, ChannelSums, GradSink, GradSource, Source,
-        access::{GradReader, PartSums, Reader, Writer},
+        access::{GradReader, Reader},
     },
     ConvKernel, Epilogue, Geometry,
+    batch::Images,
     dense_pass::{Pass, Phase},
-    ends::{Finish, MapReader, part_sums},
+    ends::{Finish, MapReader, Output},
     panel::{Gather, Outer, Panels},
     scratch::{Scratch, Shared},
     weights::{Strides, Windows, scatter},
 };
 
-/// Values of maps that are in the third-level cache at a time, for the gradient of the weights.
-const SUPERBLOCK: usize = 2 << 20;
 /// Pixels that are summed over at a time: their panel stays in the first-level cache.
 const SUMMED: usize = 96;
+
+/// Values of weights up to which parts of the batch have sums of their own.
+const FEW_WEIGHTS: usize = 1 << 15;
+/// These parts.
+const PARTS: usize = 16;
 
 /// The kernel for one group and any window.
 #[derive(Debug, Clone)]
@@ -77,32 +81,15 @@ impl Dense {
         pass: &Pass,
         reader: &impl MapReader,
         windows: &Windows<'_>,
-        finish: &Finish<'_>,
-        map: &mut [f32],
-        sums: Option<&mut ChannelSums>,
+        output: Output<'_>,
         pool: &BufferPool,
     ) {
         let panels = Panels::new(self.arch, pass.outputs);
         let weights = self.weights(pass, panels, windows, pool);
-        let row = pass.out_columns * pass.outputs;
-        let most = pass.phases.iter().map(|phase| phase.places.len()).max().unwrap_or(0);
-        let scratch = || {
-            let moved = if finish.is_in_place() { 0 } else { pass.block * row };
-            [pass.band.len(), most * panels.width, moved].map(|values| Scratch::take(pool, values))
-        };
-        let map = Shared::new(map);
-        let block = |[band, products, moved]: &mut [Scratch; 3], task: usize| {
-            let (image, first) = (task / pass.blocks(), task % pass.blocks() * pass.block);
-            let rows = pass.block.min(pass.out_rows - first);
-            pass.band.read(reader, image, pass.top(first), band);
-            let pixel = (image * pass.out_rows + first) * pass.out_columns;
-            let values = if finish.is_in_place() {
-                // SAFETY: these rows are this task's.
-                unsafe { map.slice(pixel * pass.outputs, rows * row) }
-            } else {
-                &mut moved[..rows * row]
-            };
-            for (panel, weights) in weights.chunks_exact(weights.len() / panels.count).enumerate() {
+        let most = pass.phases.iter().map(|phase| phase.targets.len()).max().unwrap_or(0);
+        let each = weights.len() / panels.count;
+        pass.run(self.arch, reader, output, pool, most * panels.width, |band, products, values| {
+            for (panel, weights) in weights.chunks_exact(each).enumerate() {
                 let mut weights = weights;
                 for phase in &pass.phases {
                     let own;
@@ -110,16 +97,7 @@ impl Dense {
                     self.multiply(phase, (panels, panel), band, own, products, values, pass.outputs);
                 }
             }
-            let mut sums = part_sums(sums.is_some(), self.arch, pass.outputs);
-            // SAFETY: these rows are this task's.
-            unsafe { finish.apply(self.arch, pixel, pass.outputs, values, map, sums.as_mut()) };
-            sums
-        };
-        let tasks = (0..pass.images * pass.blocks()).into_par_iter();
-        let parts: Vec<Option<PartSums>> = tasks.map_init(scratch, block).collect();
-        if let Some(sums) = sums {
-            *sums = ChannelSums::reduce(pass.outputs, parts.into_iter().flatten());
-        }
+        });
     }
 
     /// One panel of the pixels of one phase.
@@ -134,39 +112,112 @@ impl Dense {
         values: &mut [f32],
         outputs: usize,
     ) {
-        let there = phase.places.partition_point(|place| (place + 1) * outputs <= values.len());
-        let product = Gather {
-            a: band.as_ptr(),
-            offsets: &phase.offsets[..there],
-            runs: &phase.runs,
-            len: phase.len,
-            b: weights.as_ptr(),
-            c: products.as_mut_ptr(),
-            c_stride: panels.width,
-            vectors: panels.vectors,
-            add: false,
-        };
-        // SAFETY: the pass makes offsets and runs within its band; the products have room for all its places.
-        unsafe { product.run(self.arch) };
-        let first = panel * panels.width;
-        let channels = panels.width.min(outputs - first);
-        for (place, product) in phase.places[..there].iter().zip(products.chunks_exact(panels.width)) {
-            values[place * outputs + first..][..channels].copy_from_slice(&product[..channels]);
+        let width = panels.width;
+        phase.write((values, outputs, panel * width), (products, width), |there, c, targets| {
+            let product = Gather {
+                a: band.as_ptr(),
+                offsets: &phase.offsets[..there],
+                runs: &phase.runs,
+                len: phase.len,
+                b: weights.as_ptr(),
+                c,
+                targets,
+                vectors: panels.vectors,
+                add: false,
+            };
+            // SAFETY: the pass makes offsets and runs within its band, and the targets are within what they are in.
+            unsafe { product.run(self.arch) };
+        });
+    }
+
+    /// For few weights: each of a fixed number of parts of the batch is read once and has sums of its own.
+    fn weight_gradient_by_parts(
+        &self,
+        x: &Reader<'_>,
+        dy: &GradReader<'_>,
+        panels: Panels,
+        pool: &BufferPool,
+    ) -> Scratch {
+        let g = &self.geometry;
+        let pass = Pass::forward(g);
+        let (kernel, run) = (g.spec.kernel, g.spec.kernel * g.spec.inputs);
+        let values = panels.count * kernel * run * panels.width;
+        let blocks = g.images * pass.blocks();
+        let parts = blocks.min(PARTS);
+        let mut sums = Scratch::take(pool, parts * values);
+        let row = pass.band.band_columns * pass.band.channels;
+        sums.par_chunks_mut(values).enumerate().for_each(|(part, sums)| {
+            sums.fill(0.0);
+            let most = pass.block * g.out_columns;
+            let lens = [pass.band.len(), most * g.spec.outputs, most * panels.width];
+            let [mut band, mut gradients, mut packed] = lens.map(|len| Scratch::take(pool, len));
+            for block in part * blocks / parts..(part + 1) * blocks / parts {
+                let (image, first, rows) = pass.place(block);
+                pass.band.read(x, image, pass.top(first), &mut band);
+                let from = (image * g.out_rows + first) * g.out_columns;
+                let pixels = rows * g.out_columns;
+                let gradients = dy.view(from..from + pixels, &mut gradients);
+                for panel in 0..panels.count {
+                    let channels = panels.width.min(g.spec.outputs - panel * panels.width);
+                    for (to, from) in packed.chunks_exact_mut(panels.width).zip(gradients.chunks_exact(g.spec.outputs))
+                    {
+                        to[..channels].copy_from_slice(&from[panel * panels.width..][..channels]);
+                    }
+                    for window_row in 0..kernel {
+                        let product = Outer {
+                            a: band[window_row * row..].as_ptr(),
+                            a_row: g.spec.stride * row,
+                            a_step: g.spec.stride * g.spec.inputs,
+                            b: packed.as_ptr(),
+                            rows,
+                            count: g.out_columns,
+                            values: run,
+                            c: sums[(panel * kernel + window_row) * run * panels.width..].as_mut_ptr(),
+                            vectors: panels.vectors,
+                            add: true,
+                        };
+                        // SAFETY: the band holds all windows of the block; the sums are this part's.
+                        unsafe { product.run(self.arch) };
+                    }
+                }
+            }
+        });
+        let (total, rest) = sums.split_at_mut(values);
+        for part in rest.chunks_exact(values) {
+            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         }
+        sums
     }
 
     fn weight_gradient(&self, x: &Reader<'_>, dy: &GradReader<'_>, dw: &mut [f32], pool: &BufferPool) {
         let g = &self.geometry;
-        let (kernel, stride, outputs) = (g.spec.kernel, g.spec.stride, g.spec.outputs);
-        let panels = Panels::new(self.arch, outputs);
-        // The whole image with its padding.
-        let mut band = Pass::forward(g).band;
-        band.band_rows = (g.out_rows - 1) * stride + kernel;
-        let out_pixels = g.out_rows * g.out_columns;
-        let per_image = band.len() + out_pixels * panels.padded();
-        let images = (SUPERBLOCK / per_image).clamp(1, g.images);
-        let mut inputs = Scratch::take(pool, images * band.len());
-        let mut gradients = Scratch::take(pool, images * out_pixels * panels.padded());
+        let panels = Panels::new(self.arch, g.spec.outputs);
+        let values = g.spec.kernel * g.spec.kernel * g.spec.inputs * panels.width;
+        let sums = if panels.count * values <= FEW_WEIGHTS {
+            self.weight_gradient_by_parts(x, dy, panels, pool)
+        } else {
+            self.weight_gradient_by_tasks(x, dy, panels, pool)
+        };
+        let dw = Shared::new(dw);
+        sums[..panels.count * values].par_chunks(values).enumerate().for_each(|(panel, sums)| {
+            let at = Strides { k: panels.width, tap: g.spec.inputs * panels.width };
+            // SAFETY: every panel has its own outputs.
+            unsafe { scatter(sums, at, (panels, panel), 0..g.spec.inputs, &g.spec, dw) };
+        });
+    }
+
+    /// For many weights: tasks share maps that stay in the third-level cache, and have weights of their own.
+    fn weight_gradient_by_tasks(
+        &self,
+        x: &Reader<'_>,
+        dy: &GradReader<'_>,
+        panels: Panels,
+        pool: &BufferPool,
+    ) -> Scratch {
+        let g = &self.geometry;
+        let (kernel, stride) = (g.spec.kernel, g.spec.stride);
+        let mut images = Images::new(g, panels, pool);
+        let (band, out_pixels) = (images.band, g.out_rows * g.out_columns);
         // [panel][row of the window][column, channel][width]
         let run = kernel * g.spec.inputs;
         let panel_values = kernel * run * panels.width;
@@ -175,15 +226,10 @@ impl Dense {
         let chunks = run.div_ceil(chunk);
         let rows = (SUMMED / g.out_columns).max(1);
         let shared = Shared::new(&mut sums);
-        for block in 0..g.images.div_ceil(images) {
-            let there = images.min(g.images - block * images);
-            self.read_images(
-                (x, dy),
-                (band, panels),
-                block * images..block * images + there,
-                (&mut inputs, &mut gradients),
-                pool,
-            );
+        for block in images.blocks() {
+            let there = block.len();
+            images.read(x, dy, block.clone(), pool);
+            let (inputs, gradients) = images.values();
             (0..panels.count * kernel * chunks).into_par_iter().for_each(|task| {
                 let (panel, window_row, from) = (task / chunks / kernel, task / chunks % kernel, task % chunks * chunk);
                 for part in (0..there * g.out_rows.div_ceil(rows))
@@ -205,56 +251,14 @@ impl Dense {
                         values: chunk.min(run - from),
                         c: shared.at(panel * panel_values + (window_row * run + from) * panels.width),
                         vectors: panels.vectors,
-                        add: block > 0 || image > 0 || first > 0,
+                        add: block.start + image + first > 0,
                     };
                     // SAFETY: the band holds all windows; every task has its own sums.
                     unsafe { product.run(self.arch) };
                 }
             });
         }
-        let dw = Shared::new(dw);
-        sums.par_chunks(panel_values).enumerate().for_each(|(panel, sums)| {
-            let at = Strides { k: panels.width, tap: g.spec.inputs * panels.width };
-            // SAFETY: every panel has its own outputs.
-            unsafe { scatter(sums, at, (panels, panel), 0..g.spec.inputs, &g.spec, dw) };
-        });
-    }
-
-    /// Reads images into bands, and the gradients of their outputs into panels.
-    fn read_images(
-        &self,
-        (x, dy): (&Reader<'_>, &GradReader<'_>),
-        (band, panels): (super::ends::Band, Panels),
-        images: std::ops::Range<usize>,
-        (inputs, gradients): (&mut [f32], &mut [f32]),
-        pool: &BufferPool,
-    ) {
-        let g = &self.geometry;
-        let (outputs, out_pixels) = (g.spec.outputs, g.out_rows * g.out_columns);
-        let first = images.start;
-        // A row of an image is one task.
-        let width = band.band_columns * band.channels;
-        inputs[..images.len() * band.len()].par_chunks_mut(width).enumerate().for_each(|(row, values)| {
-            let one = super::ends::Band { band_rows: 1, ..band };
-            let top = (row % band.band_rows) as isize - g.pad_top as isize;
-            one.read(x, first + row / band.band_rows, top, values);
-        });
-        let gradients = Shared::new(gradients);
-        (0..images.len() * g.out_rows).into_par_iter().for_each(|row| {
-            let (image, pixel) = (row / g.out_rows, row % g.out_rows * g.out_columns);
-            let mut values = Scratch::take(pool, g.out_columns * outputs);
-            let from = (first + image) * out_pixels + pixel;
-            dy.read(from..from + g.out_columns, &mut values);
-            for panel in 0..panels.count {
-                let channels = panels.width.min(outputs - panel * panels.width);
-                let to = ((image * panels.count + panel) * out_pixels + pixel) * panels.width;
-                // SAFETY: every task has its own pixels.
-                let to = unsafe { gradients.slice(to, g.out_columns * panels.width) };
-                for (to, from) in to.chunks_exact_mut(panels.width).zip(values.chunks_exact(outputs)) {
-                    to[..channels].copy_from_slice(&from[panel * panels.width..][..channels]);
-                }
-            }
-        });
+        sums
     }
 }
 
@@ -264,7 +268,7 @@ impl ConvKernel for Dense {
         assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
         let windows = Windows::forward(weight, &g.spec);
-        self.convolve(&Pass::forward(g), &reader, &windows, &Finish::Raw, y, sums, pool);
+        self.convolve(&Pass::forward(g), &reader, &windows, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
@@ -272,7 +276,13 @@ impl ConvKernel for Dense {
         assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
         let windows = Windows::forward(weight, &g.spec);
-        self.convolve(&Pass::forward(g), &reader, &windows, &Finish::infer(epilogue), y, None, pool);
+        self.convolve(
+            &Pass::forward(g),
+            &reader,
+            &windows,
+            Output { finish: Finish::infer(epilogue), map: y, sums: None },
+            pool,
+        );
     }
 
     fn backward(
@@ -293,8 +303,8 @@ impl ConvKernel for Dense {
         if let Some(sink) = dx {
             assert_eq!(sink.values.len(), g.in_pixels() * g.spec.inputs, "input gradient");
             let windows = Windows::input_gradient(weight, &g.spec);
-            let finish = Finish::Gradient(Writer::with_arch(self.arch, sink.input, sink.accumulate, g.spec.inputs));
-            self.convolve(&Pass::input_gradient(g), &gradient, &windows, &finish, sink.values, sink.sums, pool);
+            let output = Output::gradient(self.arch, sink, g.spec.inputs);
+            self.convolve(&Pass::input_gradient(g), &gradient, &windows, output, pool);
         }
     }
 }

@@ -5,21 +5,55 @@
 //! gradient of stride s is s^2 such convolutions of stride 1, one for each remainder of row and column, each with the part
 //! of the window that meets it.
 
-use super::{Geometry, ends::Band};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::{
+    super::{BufferPool, access::PartSums},
+    Geometry,
+    ends::{Band, MapReader, Output, part_sums},
+    scratch::{Scratch, Shared},
+};
 
 /// Output pixels that see the same part of the window.
 #[derive(Debug, Clone)]
 pub(super) struct Phase {
     /// Where the first run begins in the band, for each pixel.
     pub(super) offsets: Vec<usize>,
-    /// Which pixels of the block they are, ascending.
-    pub(super) places: Vec<usize>,
+    /// Where the values of each pixel of the output begin in the block, ascending.
+    pub(super) targets: Vec<usize>,
     /// Where each run begins, from the pixel's offset on.
     pub(super) runs: Vec<usize>,
     /// Values of a run.
     pub(super) len: usize,
     /// Taps of the (turned, for a gradient) window, in the order of the runs.
     pub(super) taps: Vec<usize>,
+}
+
+impl Phase {
+    /// How many of its pixels a block of so many values has.
+    pub(super) fn there(&self, values: usize) -> usize {
+        self.targets.partition_point(|target| *target < values)
+    }
+
+    /// Has `product` write the phase's pixels for one panel: straight to their targets from channel `first` on, or, where
+    /// the panel has more channels than the output, by way of `products`.
+    pub(super) fn write(
+        &self,
+        (values, outputs, first): (&mut [f32], usize, usize),
+        (products, width): (&mut [f32], usize),
+        product: impl FnOnce(usize, *mut f32, &[usize]),
+    ) {
+        let there = self.there(values.len());
+        if first + width <= outputs {
+            return product(there, values[first..].as_mut_ptr(), &self.targets[..there]);
+        }
+        let packed: Vec<usize> = (0..there).map(|pixel| pixel * width).collect();
+        product(there, products.as_mut_ptr(), &packed);
+        for (target, product) in self.targets.iter().zip(products.chunks_exact(width)).take(there) {
+            values[target + first..target + outputs].copy_from_slice(&product[..outputs - first]);
+        }
+    }
 }
 
 /// A convolution in one direction, by blocks of output rows.
@@ -57,10 +91,10 @@ impl Pass {
             left: g.pad_left,
         };
         let pixel = |row: usize, column: usize| (row * band.band_columns + column) * band.channels;
-        let places: Vec<usize> = (0..block * g.out_columns).collect();
+        let pixels = 0..block * g.out_columns;
         let phase = Phase {
-            offsets: places.iter().map(|p| pixel(p / g.out_columns * stride, p % g.out_columns * stride)).collect(),
-            places,
+            offsets: pixels.clone().map(|p| pixel(p / g.out_columns * stride, p % g.out_columns * stride)).collect(),
+            targets: pixels.map(|p| p * g.spec.outputs).collect(),
             runs: (0..kernel).map(|row| pixel(row, 0)).collect(),
             len: kernel * band.channels,
             taps: (0..kernel * kernel).collect(),
@@ -102,12 +136,12 @@ impl Pass {
             let inside = |size: usize, pad: usize, remainder: usize| {
                 (0..size).filter(move |i| (i + pad) % stride == remainder).map(move |i| (i, (i + pad) / stride))
             };
-            let (mut offsets, mut places) = (Vec::new(), Vec::new());
+            let (mut offsets, mut targets) = (Vec::new(), Vec::new());
             for (y, out_y) in inside(block, g.pad_top, row) {
                 for (x, out_x) in inside(g.columns, g.pad_left, column) {
                     let first = (out_y + most - rows.max(1), out_x + most - columns.max(1));
                     offsets.push((first.0 * band.band_columns + first.1) * band.channels);
-                    places.push(y * g.columns + x);
+                    targets.push((y * g.columns + x) * g.spec.inputs);
                 }
             }
             let turned = |tap: usize| kernel * kernel - 1 - tap;
@@ -117,7 +151,7 @@ impl Pass {
             });
             Phase {
                 offsets,
-                places,
+                targets,
                 runs: (0..rows).filter(|_| columns > 0).map(|r| r * band.band_columns * band.channels).collect(),
                 len: columns * band.channels,
                 taps: taps.collect(),
@@ -142,8 +176,50 @@ impl Pass {
         self.out_rows.div_ceil(self.block)
     }
 
+    /// Image, first row and rows of the output of a block of the batch.
+    pub(super) fn place(&self, block: usize) -> (usize, usize, usize) {
+        let first = block % self.blocks() * self.block;
+        (block / self.blocks(), first, self.block.min(self.out_rows - first))
+    }
+
     /// First row of the band for the block that begins at an output row.
     pub(super) fn top(&self, row: usize) -> isize {
         (row * self.step / self.divide) as isize - self.above as isize
+    }
+
+    /// Reads block by block, has `multiply` compute its output from band to values (with scratch in between), and finishes
+    /// it.
+    pub(super) fn run(
+        &self,
+        arch: Arch,
+        reader: &impl MapReader,
+        output: Output<'_>,
+        pool: &BufferPool,
+        scratch: usize,
+        multiply: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
+    ) {
+        let (row, finish, summed) = (self.out_columns * self.outputs, &output.finish, output.sums.is_some());
+        let moved = if finish.is_in_place() { 0 } else { self.block * row };
+        let take = || [self.band.len(), scratch, moved].map(|values| Scratch::take(pool, values));
+        let map = Shared::new(output.map);
+        let block = |[band, scratch, moved]: &mut [Scratch; 3], task: usize| {
+            let (image, first, rows) = self.place(task);
+            self.band.read(reader, image, self.top(first), band);
+            let pixel = (image * self.out_rows + first) * self.out_columns;
+            let values = if finish.is_in_place() {
+                // SAFETY: these rows are this task's.
+                unsafe { map.slice(pixel * self.outputs, rows * row) }
+            } else {
+                &mut moved[..rows * row]
+            };
+            multiply(band, scratch, values);
+            let mut sums = part_sums(summed, arch, self.outputs);
+            // SAFETY: these rows are this task's.
+            unsafe { finish.apply(arch, pixel, self.outputs, values, map, sums.as_mut()) };
+            sums
+        };
+        let tasks = (0..self.images * self.blocks()).into_par_iter();
+        let parts: Vec<Option<PartSums>> = tasks.map_init(take, block).collect();
+        output.reduce(self.outputs, parts);
     }
 }

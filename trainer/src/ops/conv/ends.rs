@@ -4,6 +4,7 @@ use pulp::{Arch, Simd};
 
 use super::{
     super::{
+        ChannelSums, GradSink,
         access::{GradReader, PartSums, Reader, Writer},
         lanes::{Body, expand, load, period, store, walk},
         vector_math::{Act, WithAct},
@@ -67,6 +68,28 @@ impl Band {
             row[..from].fill(0.0);
             reader.read_pixels(pixel..pixel + there, &mut row[from..to]);
             row[to..].fill(0.0);
+        }
+    }
+}
+
+/// Where a convolution's values go.
+pub(super) struct Output<'a> {
+    pub(super) finish: Finish<'a>,
+    pub(super) map: &'a mut [f32],
+    pub(super) sums: Option<&'a mut ChannelSums>,
+}
+
+impl<'a> Output<'a> {
+    /// To an input gradient's sink.
+    pub(super) fn gradient(arch: Arch, sink: GradSink<'a>, channels: usize) -> Self {
+        let writer = Writer::with_arch(arch, sink.input, sink.accumulate, channels);
+        Self { finish: Finish::Gradient(writer), map: sink.values, sums: sink.sums }
+    }
+
+    /// Sets the sums, where they are asked for, from those of the parts in their order.
+    pub(super) fn reduce(self, channels: usize, parts: Vec<Option<PartSums>>) {
+        if let Some(sums) = self.sums {
+            *sums = ChannelSums::reduce(channels, parts.into_iter().flatten());
         }
     }
 }

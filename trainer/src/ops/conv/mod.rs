@@ -1,15 +1,21 @@
 //! Convolutions for training: forwards, and both gradients.
 
+mod batch;
 mod dense;
 mod dense_pass;
 mod ends;
+mod grouped;
+mod grouped_lanes;
 mod panel;
 mod scratch;
 mod weights;
 mod winograd;
+mod winograd_gradient;
+mod winograd_plan;
 mod winograd_tiles;
 
 pub use dense::Dense;
+pub use grouped::Grouped;
 pub use winograd::Winograd;
 
 use super::{Activation, BufferPool, ChannelSums, GradSink, GradSource, Source, same_padding};

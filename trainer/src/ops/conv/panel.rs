@@ -10,6 +10,14 @@ use super::super::lanes::{lanes, load, store};
 
 /// Rows of a block.
 const ROWS: usize = 6;
+/// Rows of a block of one or two vectors, where there are registers for them.
+const MANY: usize = 2 * ROWS;
+
+/// Whether a block of so many vectors may have [`MANY`] rows.
+#[inline(always)]
+fn has_room<S: Simd>(vectors: usize) -> bool {
+    vectors * MANY + vectors < S::REGISTER_COUNT
+}
 
 /// How channels are cut into panels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +61,7 @@ impl Panels {
     }
 }
 
-/// `c[row] (+)= sum over runs and k of a[offsets[row] + run + k] b[run, k]`: a product whose left side is gathered.
+/// `c[targets[row]] (+)= sum over runs and k of a[offsets[row] + run + k] b[run, k]`: a product whose left side is gathered.
 pub(super) struct Gather<'a> {
     /// Left side.
     pub(super) a: *const f32,
@@ -65,10 +73,10 @@ pub(super) struct Gather<'a> {
     pub(super) len: usize,
     /// Right side: one panel `[runs, len, width]`.
     pub(super) b: *const f32,
-    /// Result `[rows, width]`.
+    /// Result.
     pub(super) c: *mut f32,
-    /// From row to row of the result.
-    pub(super) c_stride: usize,
+    /// Where each row of it goes.
+    pub(super) targets: &'a [usize],
     /// Vectors of the panel.
     pub(super) vectors: usize,
     /// Add to what is there.
@@ -84,11 +92,17 @@ impl Gather<'_> {
 
     #[inline(always)]
     fn rows<S: Simd, const V: usize>(&self, simd: S) {
-        let mut c = self.c;
-        for offsets in self.offsets.chunks(ROWS) {
+        let (mut rest, mut targets) = (self.offsets, self.targets);
+        while !rest.is_empty() {
+            let rows = if has_room::<S>(V) && rest.len() >= MANY { MANY } else { rest.len().min(ROWS) };
+            let offsets;
+            (offsets, rest) = rest.split_at(rows);
+            let c;
+            (c, targets) = targets.split_at(rows);
             // SAFETY: `run`'s caller's.
             unsafe {
-                match offsets.len() {
+                match rows {
+                    MANY if has_room::<S>(V) => self.block::<S, MANY, V>(simd, offsets, c),
                     1 => self.block::<S, 1, V>(simd, offsets, c),
                     2 => self.block::<S, 2, V>(simd, offsets, c),
                     3 => self.block::<S, 3, V>(simd, offsets, c),
@@ -97,12 +111,11 @@ impl Gather<'_> {
                     _ => self.block::<S, ROWS, V>(simd, offsets, c),
                 }
             }
-            c = c.wrapping_add(offsets.len() * self.c_stride);
         }
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const R: usize, const V: usize>(&self, simd: S, offsets: &[usize], c: *mut f32) {
+    unsafe fn block<S: Simd, const R: usize, const V: usize>(&self, simd: S, offsets: &[usize], targets: &[usize]) {
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
         let mut b = self.b;
         // SAFETY: `run`'s caller's.
@@ -120,9 +133,11 @@ impl Gather<'_> {
                     b = b.add(V * lanes::<S>());
                 }
             }
+            // As many as sums, so that these are never in memory.
+            let targets: [usize; R] = std::array::from_fn(|row| targets[row]);
             for (row, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    put::<S>(simd, c, row * self.c_stride + v * lanes::<S>(), *sum, self.add);
+                    put::<S>(simd, self.c, targets[row] + v * lanes::<S>(), *sum, self.add);
                 }
             }
         }
@@ -185,10 +200,14 @@ impl Outer {
 
     #[inline(always)]
     fn blocks<S: Simd, const V: usize>(&self, simd: S) {
-        for from in (0..self.values).step_by(ROWS) {
+        let mut from = 0;
+        while from < self.values {
+            let rest = self.values - from;
+            let rows = if has_room::<S>(V) && rest >= MANY { MANY } else { rest.min(ROWS) };
             // SAFETY: `run`'s caller's.
             unsafe {
-                match self.values - from {
+                match rows {
+                    MANY if has_room::<S>(V) => self.block::<S, MANY, V>(simd, from),
                     1 => self.block::<S, 1, V>(simd, from),
                     2 => self.block::<S, 2, V>(simd, from),
                     3 => self.block::<S, 3, V>(simd, from),
@@ -197,6 +216,7 @@ impl Outer {
                     _ => self.block::<S, ROWS, V>(simd, from),
                 }
             }
+            from += rows;
         }
     }
 

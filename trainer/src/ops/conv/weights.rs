@@ -37,17 +37,21 @@ impl<'a> Windows<'a> {
     pub(super) fn copy(&self, (panels, panel): (Panels, usize), ks: Range<usize>, out: &mut [f32], at: Strides) {
         let width = panels.width;
         assert!(out.len() >= at.values(ks.len(), self.taps, width) && ks.end <= self.k);
-        for (i, k) in ks.enumerate() {
-            for lane in 0..width {
-                let n = panel * width + lane;
-                let window = (n < self.n).then(|| &self.values[n * self.n_stride + k * self.k_stride..][..self.taps]);
-                for tap in 0..self.taps {
-                    let from = if self.turned { self.taps - 1 - tap } else { tap };
-                    let value = window.map_or(0.0, |window| window[from]);
-                    // SAFETY: see the assertion: i, tap and lane are below what it is made of.
-                    unsafe { *out.get_unchecked_mut(i * at.k + tap * at.tap + lane) = value };
-                }
+        let mut one = |k: usize, lane: usize| {
+            let n = panel * width + lane;
+            let window = (n < self.n).then(|| &self.values[n * self.n_stride + k * self.k_stride..][..self.taps]);
+            for tap in 0..self.taps {
+                let from = if self.turned { self.taps - 1 - tap } else { tap };
+                let value = window.map_or(0.0, |window| window[from]);
+                // SAFETY: see the assertion: k, tap and lane are below what it is made of.
+                unsafe { *out.get_unchecked_mut((k - ks.start) * at.k + tap * at.tap + lane) = value };
             }
+        };
+        // In the order in which the windows are in memory.
+        if self.k_stride < self.n_stride {
+            (0..width).for_each(|lane| ks.clone().for_each(|k| one(k, lane)));
+        } else {
+            ks.clone().for_each(|k| (0..width).for_each(|lane| one(k, lane)));
         }
     }
 }

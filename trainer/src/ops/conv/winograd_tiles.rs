@@ -30,6 +30,20 @@ const B2: f32 = B * B;
 const P: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
 const Q: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
 
+// What is called in these must be inlined into code that is compiled for the instruction set: so no closures.
+
+/// `factor x + y`.
+#[inline(always)]
+fn times<S: Simd>(simd: S, factor: f32, x: S::f32s, y: S::f32s) -> S::f32s {
+    simd.mul_add_e_f32s(simd.splat_f32s(factor), x, y)
+}
+
+/// `factor x`.
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, factor: f32, x: S::f32s) -> S::f32s {
+    simd.mul_f32s(simd.splat_f32s(factor), x)
+}
+
 /// `B^T d`.
 #[inline(always)]
 fn input<S: Simd, const N: usize>(simd: S, d: [S::f32s; N]) -> [S::f32s; N] {
@@ -40,16 +54,14 @@ fn input<S: Simd, const N: usize>(simd: S, d: [S::f32s; N]) -> [S::f32s; N] {
         out[2] = simd.sub_f32s(d[2], d[1]);
         out[3] = simd.sub_f32s(d[3], d[1]);
     } else {
-        let constant = |value| simd.splat_f32s(value);
-        let times = |factor: f32, x, y| simd.mul_add_e_f32s(constant(factor), x, y);
-        let (even, odd) = (times(-B2, d[2], d[4]), times(-B2, d[1], d[3]));
-        out[1] = times(A, odd, even);
-        out[2] = times(-A, odd, even);
-        let (even, odd) = (times(-A2, d[2], d[4]), times(-A2, d[1], d[3]));
-        out[3] = times(B, odd, even);
-        out[4] = times(-B, odd, even);
-        out[0] = times(A2 * B2, d[0], times(-(A2 + B2), d[2], d[4]));
-        out[5] = times(A2 * B2, d[1], times(-(A2 + B2), d[3], d[5]));
+        let (even, odd) = (times(simd, -B2, d[2], d[4]), times(simd, -B2, d[1], d[3]));
+        out[1] = times(simd, A, odd, even);
+        out[2] = times(simd, -A, odd, even);
+        let (even, odd) = (times(simd, -A2, d[2], d[4]), times(simd, -A2, d[1], d[3]));
+        out[3] = times(simd, B, odd, even);
+        out[4] = times(simd, -B, odd, even);
+        out[0] = times(simd, A2 * B2, d[0], times(simd, -(A2 + B2), d[2], d[4]));
+        out[5] = times(simd, A2 * B2, d[1], times(simd, -(A2 + B2), d[3], d[5]));
     }
     out
 }
@@ -63,13 +75,11 @@ fn output<S: Simd, const N: usize>(simd: S, m: [S::f32s; N]) -> [S::f32s; N] {
         out[0] = simd.add_f32s(m[0], sum);
         out[1] = simd.add_f32s(difference, m[3]);
     } else {
-        let constant = |value| simd.splat_f32s(value);
-        let times = |factor: f32, x, y| simd.mul_add_e_f32s(constant(factor), x, y);
         let (sum_b, difference_b) = (simd.add_f32s(m[3], m[4]), simd.sub_f32s(m[3], m[4]));
         out[0] = simd.add_f32s(m[0], simd.add_f32s(sum, sum_b));
-        out[1] = times(A, difference, simd.mul_f32s(constant(B), difference_b));
-        out[2] = times(A2, sum, simd.mul_f32s(constant(B2), sum_b));
-        out[3] = times(A2 * A, difference, times(B2 * B, difference_b, m[5]));
+        out[1] = times(simd, A, difference, scaled(simd, B, difference_b));
+        out[2] = times(simd, A2, sum, scaled(simd, B2, sum_b));
+        out[3] = times(simd, A2 * A, difference, times(simd, B2 * B, difference_b, m[5]));
     }
     out
 }
@@ -83,13 +93,12 @@ fn output_adjoint<S: Simd, const N: usize>(simd: S, y: [S::f32s; N]) -> [S::f32s
         out[2] = simd.sub_f32s(y[0], y[1]);
         out[3] = y[1];
     } else {
-        let times = |factor: f32, x, y| simd.mul_add_e_f32s(simd.splat_f32s(factor), x, y);
-        let (even, odd) = (times(A2, y[2], y[0]), times(A2, y[3], y[1]));
-        out[1] = times(A, odd, even);
-        out[2] = times(-A, odd, even);
-        let (even, odd) = (times(B2, y[2], y[0]), times(B2, y[3], y[1]));
-        out[3] = times(B, odd, even);
-        out[4] = times(-B, odd, even);
+        let (even, odd) = (times(simd, A2, y[2], y[0]), times(simd, A2, y[3], y[1]));
+        out[1] = times(simd, A, odd, even);
+        out[2] = times(simd, -A, odd, even);
+        let (even, odd) = (times(simd, B2, y[2], y[0]), times(simd, B2, y[3], y[1]));
+        out[3] = times(simd, B, odd, even);
+        out[4] = times(simd, -B, odd, even);
         out[5] = y[3];
     }
     out
@@ -98,23 +107,20 @@ fn output_adjoint<S: Simd, const N: usize>(simd: S, y: [S::f32s; N]) -> [S::f32s
 /// `G g`.
 #[inline(always)]
 fn weight<S: Simd, const N: usize>(simd: S, g: [S::f32s; 3]) -> [S::f32s; N] {
-    let constant = |value| simd.splat_f32s(value);
-    let scaled = |factor: f32, x| simd.mul_f32s(constant(factor), x);
     let mut out = [g[0]; N];
     out[N - 1] = g[2];
     if N == 4 {
-        let (even, odd) = (scaled(0.5, simd.add_f32s(g[0], g[2])), scaled(0.5, g[1]));
+        let (even, odd) = (scaled(simd, 0.5, simd.add_f32s(g[0], g[2])), scaled(simd, 0.5, g[1]));
         out[1] = simd.add_f32s(even, odd);
         out[2] = simd.sub_f32s(even, odd);
     } else {
-        let times = |factor: f32, x, y| simd.mul_add_e_f32s(constant(factor), x, y);
-        out[0] = scaled(1.0 / (A2 * B2), g[0]);
-        let even = scaled(P, times(A2, g[2], g[0]));
-        out[1] = times(P * A, g[1], even);
-        out[2] = times(-P * A, g[1], even);
-        let even = scaled(Q, times(B2, g[2], g[0]));
-        out[3] = times(Q * B, g[1], even);
-        out[4] = times(-Q * B, g[1], even);
+        out[0] = scaled(simd, 1.0 / (A2 * B2), g[0]);
+        let even = scaled(simd, P, times(simd, A2, g[2], g[0]));
+        out[1] = times(simd, P * A, g[1], even);
+        out[2] = times(simd, -P * A, g[1], even);
+        let even = scaled(simd, Q, times(simd, B2, g[2], g[0]));
+        out[3] = times(simd, Q * B, g[1], even);
+        out[4] = times(simd, -Q * B, g[1], even);
     }
     out
 }
@@ -122,19 +128,16 @@ fn weight<S: Simd, const N: usize>(simd: S, g: [S::f32s; 3]) -> [S::f32s; N] {
 /// `G^T u`: the adjoint of [`weight`].
 #[inline(always)]
 fn weight_adjoint<S: Simd, const N: usize>(simd: S, u: [S::f32s; N]) -> [S::f32s; 3] {
-    let constant = |value| simd.splat_f32s(value);
-    let scaled = |factor: f32, x| simd.mul_f32s(constant(factor), x);
     let (sum, difference) = (simd.add_f32s(u[1], u[2]), simd.sub_f32s(u[1], u[2]));
     if N == 4 {
-        let half = scaled(0.5, sum);
-        [simd.add_f32s(u[0], half), scaled(0.5, difference), simd.add_f32s(half, u[3])]
+        let half = scaled(simd, 0.5, sum);
+        [simd.add_f32s(u[0], half), scaled(simd, 0.5, difference), simd.add_f32s(half, u[3])]
     } else {
-        let times = |factor: f32, x, y| simd.mul_add_e_f32s(constant(factor), x, y);
         let (sum_b, difference_b) = (simd.add_f32s(u[3], u[4]), simd.sub_f32s(u[3], u[4]));
         [
-            times(1.0 / (A2 * B2), u[0], times(P, sum, scaled(Q, sum_b))),
-            times(P * A, difference, scaled(Q * B, difference_b)),
-            times(P * A2, sum, times(Q * B2, sum_b, u[5])),
+            times(simd, 1.0 / (A2 * B2), u[0], times(simd, P, sum, scaled(simd, Q, sum_b))),
+            times(simd, P * A, difference, scaled(simd, Q * B, difference_b)),
+            times(simd, P * A2, sum, times(simd, Q * B2, sum_b, u[5])),
         ]
     }
 }
@@ -196,8 +199,8 @@ impl ForwardTiles {
                 // SAFETY: `run`'s caller's.
                 unsafe {
                     match self.transform {
-                        Into::Input => self.one::<S, N>(simd, from, row, N, to, input::<S, N>),
-                        Into::OutputGradient => self.one::<S, N>(simd, from, row, N - 2, to, output_adjoint::<S, N>),
+                        Into::Input => self.one::<S, N, true>(simd, from, row, to),
+                        Into::OutputGradient => self.one::<S, N, false>(simd, from, row, to),
                     }
                 }
             }
@@ -205,16 +208,15 @@ impl ForwardTiles {
     }
 
     #[inline(always)]
-    unsafe fn one<S: Simd, const N: usize>(
+    unsafe fn one<S: Simd, const N: usize, const INPUT: bool>(
         &self,
         simd: S,
         from: *const f32,
         row: usize,
-        side: usize,
         to: *mut f32,
-        transform: impl Fn(S, [S::f32s; N]) -> [S::f32s; N],
     ) {
         let zero = simd.splat_f32s(0.0);
+        let side = if INPUT { N } else { N - 2 };
         let mut half = [[zero; N]; N];
         for j in 0..side {
             let mut column = [zero; N];
@@ -222,12 +224,14 @@ impl ForwardTiles {
                 // SAFETY: the caller's.
                 *value = unsafe { load::<S>(from, i * row + j * self.channels) };
             }
-            for (half, value) in half.iter_mut().zip(transform(simd, column)) {
+            let column = if INPUT { input::<S, N>(simd, column) } else { output_adjoint::<S, N>(simd, column) };
+            for (half, value) in half.iter_mut().zip(column) {
                 half[j] = value;
             }
         }
         for (i, half) in half.into_iter().enumerate() {
-            for (j, value) in transform(simd, half).into_iter().enumerate() {
+            let values = if INPUT { input::<S, N>(simd, half) } else { output_adjoint::<S, N>(simd, half) };
+            for (j, value) in values.into_iter().enumerate() {
                 // SAFETY: the caller's.
                 unsafe { store::<S>(to, (i * N + j) * self.layout.frequency, value) };
             }
@@ -301,8 +305,8 @@ impl OutputTiles {
             // SAFETY: the caller's.
             let column = std::array::from_fn(|i| unsafe { load::<S>(from, (i * N + j) * self.layout.frequency) });
             let values = output::<S, N>(simd, column);
-            for i in 0..N - 2 {
-                half[i][j] = values[i];
+            for (half, value) in half.iter_mut().zip(values).take(N - 2) {
+                half[j] = value;
             }
         }
         for (i, half) in half.into_iter().enumerate().take(N - 2) {
