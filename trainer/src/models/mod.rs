@@ -6,7 +6,7 @@ mod convnext;
 pub mod dinov2;
 mod efficientnet;
 mod efficientnet_lite;
-mod frozen;
+mod graph_trunk;
 mod hub;
 mod init;
 mod key_layouts;
@@ -19,7 +19,7 @@ use kenami_domain::run_config::{ConfigError, ModelConfig, ModelName, RunConfig, 
 
 pub use dinov2::Dinov2;
 pub use efficientnet_lite::EfficientNetLite;
-pub use frozen::FrozenNetwork;
+pub use graph_trunk::GraphTrunk;
 pub use key_layouts::KeyLayout;
 pub use normalisation::Normalisation;
 pub use weights::{TRUNK_PREFIX, Weights, WeightsInput};
@@ -140,12 +140,12 @@ pub fn load_weights(model: &ModelConfig, provided: Option<&WeightsInput>, seed: 
 /// The network with these weights.
 ///
 /// # Errors
-/// A tensor is missing or of another shape, or the network is not available.
+/// A tensor is missing or of another shape.
 pub fn build_trunk(name: ModelName, weights: &Weights) -> Result<Box<dyn Trunk>> {
     match Family::of(name) {
         Family::EfficientNetLite => Ok(Box::new(EfficientNetLite::new(name, weights)?)),
         Family::Dinov2 => Ok(Box::new(Dinov2::new(weights, &candle_core::Device::Cpu)?)),
-        _ => Ok(Box::new(FrozenNetwork::new(name, weights)?)),
+        _ => Ok(Box::new(GraphTrunk::new(name, weights)?)),
     }
 }
 

@@ -24,8 +24,33 @@ pub fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     (0..count as u64).map(move |i| (splitmix64(seed.wrapping_add(i)) >> 40) as f64 / (1u64 << 24) as f64 - 0.5)
 }
 
-fn formula(name: &str, shape: &[usize]) -> Vec<f32> {
+/// Whether gradients leap where rounding moves a value over a corner (ReLU, ReLU6).
+fn has_corners(model: ModelName) -> bool {
+    ["resn", "lite"].iter().any(|part| model.as_str().contains(part))
+}
+
+/// Scale or shift of a batch-norm after which hardly a value is near a corner, from `u`: see fixtures/make_parity.py.
+fn away_from_corners(model: ModelName, name: &str, u: f64) -> f64 {
+    if name.ends_with("weight") {
+        return 0.2 + 0.08 * u;
+    }
+    let basic = matches!(model, ModelName::Resnet18 | ModelName::Resnet34);
+    let last = name.ends_with(if basic { "bn2.bias" } else { "bn3.bias" }) || name.ends_with("downsample.1.bias");
+    let lite = model.as_str().contains("lite");
+    let level = match u {
+        u if u < -0.25 && (lite || !last) => -1.0,
+        u if u > 0.45 && lite => 7.0,
+        _ => 1.0,
+    };
+    level + 0.4 * u
+}
+
+fn formula(model: ModelName, name: &str, shape: &[usize]) -> Vec<f32> {
     let last = name.rsplit('.').next().unwrap();
+    let u = uniform(name, shape.iter().product());
+    if has_corners(model) && shape.len() == 1 && matches!(last, "weight" | "bias") {
+        return u.map(|u| away_from_corners(model, name, u) as f32).collect();
+    }
     let (scale, shift) = match last {
         "gamma" => (0.8, 0.6),
         "cls_token" | "pos_embed" => (0.8, 0.0),
@@ -34,13 +59,13 @@ fn formula(name: &str, shape: &[usize]) -> Vec<f32> {
         "running_var" => (0.8, 1.0),
         _ => (0.4, 0.0),
     };
-    uniform(name, shape.iter().product()).map(|u| (scale * u + shift) as f32).collect()
+    u.map(|u| (scale * u + shift) as f32).collect()
 }
 
 /// A network's weights from the formula, by way of a safetensors file.
 pub fn formula_weights(name: ModelName) -> Weights {
     let tensors = models::parameters(name).into_iter().map(|parameter| {
-        let values = formula(&parameter.name, &parameter.shape);
+        let values = formula(name, &parameter.name, &parameter.shape);
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         (parameter.name, parameter.shape, bytes)
     });
