@@ -182,7 +182,7 @@ fn loader(batch: usize, size: usize, threads: usize) -> Outcome<Measure> {
         epoch += 1;
         let mut images = 0;
         for batch in loader.epoch(epoch, (0..count).collect(), 0) {
-            images += batch?.items.len();
+            images += batch.map_err(kenami_trainer::Error::from)?.items.len();
         }
         Ok(images)
     }))
@@ -217,9 +217,7 @@ fn extraction(size: usize) -> Outcome<Measure> {
     let weights = Weights::random(ModelName::EfficientnetLite0, 0);
     let trunk = models::build_trunk(ModelName::EfficientnetLite0, &weights)?;
     let preprocessing = models::preprocessing(&weights, size as u32);
-    Ok(Box::new(move || {
-        Ok(features::extract(&dataset, trunk.as_ref(), &preprocessing, None, &Silent)?.computed)
-    }))
+    Ok(Box::new(move || Ok(features::extract(&dataset, trunk.as_ref(), &preprocessing, None, &Silent)?.computed)))
 }
 
 fn heads() -> Outcome<Measure> {
