@@ -1,10 +1,6 @@
 //! The trunk in training: where the heads' features come from when they are not frozen.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use kenami_domain::run_config::{RunConfig, TrainPart};
@@ -187,11 +183,8 @@ impl FineTune {
             let map = self.network.infer_between(&input, from, self.network.graph().output())?;
             return Ok(Fed { features: self.pool(&map)?, step: None, mix });
         }
-        let pass = if self.cached.is_some() {
-            self.network.forward_trained(&input)?
-        } else {
-            self.network.forward(&input)?
-        };
+        let pass =
+            if self.cached.is_some() { self.network.forward_trained(&input)? } else { self.network.forward(&input)? };
         let map = Var::from_tensor(&pass.output)?;
         Ok(Fed { features: self.pool(map.as_tensor())?, step: Some(Step { map, pass }), mix })
     }

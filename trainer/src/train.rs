@@ -12,7 +12,7 @@ use crate::{
     checkpoint::{self, State},
     data::{Dataset, head_data},
     error::{Error, Result},
-    features::{self, Features},
+    features,
     fine_tune::FineTune,
     folds,
     heads::HeadTrainer,
@@ -54,7 +54,8 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     }
     if config.model.train != TrainPart::Heads {
         if config.evaluate.folds > 1 {
-            let what = format!("evaluate.folds = {} with model.train = \"{}\"", config.evaluate.folds, config.model.train);
+            let what =
+                format!("evaluate.folds = {} with model.train = \"{}\"", config.evaluate.folds, config.model.train);
             return missing(what, "0");
         }
         return Ok(());
@@ -102,9 +103,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let heads = head_data(&dataset, &config, &mut |text| recorder.event(Event::Warning(text)))?;
     let frozen = config.model.train == TrainPart::Heads;
     if config.model.train != TrainPart::All
-        && config.augment.policy != AugmentPolicy::default() && config.augment.policy != AugmentPolicy::None {
-        let text =
-            format!("augment.policy = \"{}\" is ignored: train = \"{}\" caches features", config.augment.policy, config.model.train);
+        && config.augment.policy != AugmentPolicy::default()
+        && config.augment.policy != AugmentPolicy::None
+    {
+        let text = format!(
+            "augment.policy = \"{}\" is ignored: train = \"{}\" caches features",
+            config.augment.policy, config.model.train
+        );
         recorder.event(Event::Warning(text));
     }
     if config.evaluate.explain > 0 {

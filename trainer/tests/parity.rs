@@ -165,7 +165,10 @@ fn a_frozen_network_pools_and_normalises_its_map() {
             means.iter().map(|x| f64::from(*x)).collect()
         };
         for (found, expected) in features.iter().zip(&expected) {
-            assert!((f64::from(*found) - expected).abs() < 1e-4 * expected.abs().max(1.0), "{name}: {found} {expected}");
+            assert!(
+                (f64::from(*found) - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                "{name}: {found} {expected}"
+            );
         }
     }
 }

@@ -185,6 +185,58 @@ fn two_runs_are_bit_identical_also_when_one_was_interrupted() {
     }
 }
 
+/// Fine-tuning settings that the drawn set learns with in a moment.
+fn fine_tuning(part: &str) -> String {
+    format!(
+        "epochs = 3\nbatch_size = 8\nimage_size = 64\n[model]\ntrain = \"{part}\"\n[optimizer]\nlr = 0.05\nema = 0.9\n\
+         [schedule]\nfreeze_epochs = 1\n[augment]\nmixup = 0.2\n"
+    )
+}
+
+#[test]
+fn a_fine_tuned_trunk_moves_and_predicts_what_the_run_says() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    for part in ["last-stage", "all"] {
+        let out = dir.path().join(part);
+        let metrics = train(request(&dataset, &out, &fine_tuning(part)), &Silent).unwrap();
+        assert_eq!(metrics.epochs, 3);
+        let saved = fs::read(out.join("model.safetensors")).unwrap();
+        let saved = safetensors::SafeTensors::deserialize(&saved).unwrap();
+        let demo = demo_file();
+        let demo = common::weights(&demo);
+        let moved = |name: &str| {
+            let view = saved.tensor(&format!("trunk.{name}")).unwrap();
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            values.zip(demo.values(name).unwrap()).any(|(a, b)| a != b)
+        };
+        let weights: Vec<String> =
+            kenami_trainer::models::graph(Default::default()).unwrap().parameters.into_iter().map(|p| p.name).collect();
+        let weights: Vec<&String> = weights.iter().filter(|name| name.ends_with("weight")).collect();
+        assert!(moved(weights[weights.len() - 2]), "{part}: the last stage moves");
+        assert_eq!(moved(weights[0]), part == "all", "{part}: the stem");
+        // What predict says is what the run wrote.
+        let photo = dir.path().join("photo.png");
+        fs::write(&photo, dataset.bytes(&dataset.items[0]).unwrap()).unwrap();
+        let predicted = predict(&out, &[photo], &Silent).unwrap();
+        assert!(!predicted[0].heads.is_empty());
+        assert!(!out.join("maps").exists(), "cached maps are cleaned up");
+    }
+}
+
+#[test]
+fn a_fine_tuning_that_was_interrupted_ends_bit_identical() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    for part in ["last-stage", "all"] {
+        let (whole, broken) = (dir.path().join(format!("{part}-a")), dir.path().join(format!("{part}-b")));
+        train(request(&dataset, &whole, &fine_tuning(part)), &Silent).unwrap();
+        let watch = Watch { stop_after: Some(2), ..Watch::default() };
+        let cancelled = train(request(&dataset, &broken, &fine_tuning(part)), &watch);
+        assert!(matches!(cancelled, Err(Error::Cancelled)), "{cancelled:?}");
+        train(TrainRequest { resume: true, ..request(&dataset, &broken, &fine_tuning(part)) }, &Silent).unwrap();
+        assert_same_results(&whole, &broken);
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_configuration_is_not_taken() {
     let dir = tempfile::tempdir().unwrap();
@@ -290,7 +342,10 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
             "[model]\nname = \"dinov2_vits14\"\ntrain = \"all\"",
             "training the trunk of dinov2_vits14 is not available in this version; available: model.train = \"heads\"",
         ),
-        ("[model]\ntrain = \"all\"", "model.train = \"all\" is not available in this version; available: heads"),
+        (
+            "[model]\ntrain = \"all\"\n[evaluate]\nfolds = 5",
+            "evaluate.folds = 5 with model.train = \"all\" is not available",
+        ),
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
         ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
         ("[loss]\ncenter = 0.003", "loss.center = 0.003 with model.train = \"heads\""),

@@ -124,8 +124,7 @@ impl<'a> Run<'a> {
             }
             Op::GlobalPool => {
                 let images = self.map(views[0].buffer)?.images;
-                let mut out =
-                    Map { values: self.cpu.pool.take(images * node.channels), images, rows: 1, columns: 1 };
+                let mut out = Map { values: self.cpu.pool.take(images * node.channels), images, rows: 1, columns: 1 };
                 ops::global_pool::forward(self.read(views[0])?, images, node.channels, &mut out.values);
                 out
             }
