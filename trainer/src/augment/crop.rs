@@ -101,7 +101,7 @@ mod tests {
         let ((low, high), (narrow, broad)) = (range(&areas), range(&aspects));
         assert!((0.34..0.37).contains(&low) && (0.95..1.01).contains(&high), "{low} {high}");
         assert!((0.74..0.76).contains(&narrow) && (1.32..1.35).contains(&broad), "{narrow} {broad}");
-        assert!(corners.iter().any(|corner| *corner == (0, 0)) || corners.iter().any(|corner| corner.0 > 60));
+        assert!(corners.contains(&(0, 0)) || corners.iter().any(|corner| corner.0 > 60));
     }
 
     #[test]
