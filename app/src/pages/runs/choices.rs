@@ -1,7 +1,7 @@
 //! The configuration's main choices as fields. The text stays the truth: a choice rewrites it, and it fills the choices.
 
 use kenami_domain::run_config::{
-    ALLOWED_HUB_MODELS, AugmentPolicy, ModelName, OptimizerName, RunConfig, ScheduleName, TrainPart,
+    AugmentPolicy, ModelName, OptimizerName, RunConfig, ScheduleName, TrainPart, hub_models,
 };
 use leptos::prelude::*;
 
@@ -24,9 +24,7 @@ fn usual_weights(model: ModelName) -> String {
     if model == ModelName::default() {
         return "demo".to_owned();
     }
-    let name = model.as_str();
-    let found = ALLOWED_HUB_MODELS.iter().find(|hub| hub.rsplit('/').next().is_some_and(|hub| hub.contains(name)));
-    found.map_or_else(|| "none".to_owned(), |hub| (*hub).to_owned())
+    hub_models(model).next().unwrap_or("none").to_owned()
 }
 
 fn set_number<T: std::str::FromStr>(field: &mut T, text: &str) {
@@ -149,7 +147,7 @@ mod tests {
     fn every_network_has_weights_that_a_page_may_name() {
         for model in ModelName::ALL {
             let weights = usual_weights(*model);
-            assert!(weights == "demo" || ALLOWED_HUB_MODELS.contains(&weights.as_str()), "{model}: {weights}");
+            assert!(weights == "demo" || hub_models(*model).any(|hub| hub == weights), "{model}: {weights}");
         }
     }
 }
