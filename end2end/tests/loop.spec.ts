@@ -170,6 +170,17 @@ test('a model is trained from the page, with live curves, and its results read',
   // A mistake is named with its line, before anything is sent.
   await expect(dialog.getByText(/Line 1/).first()).toBeVisible();
   await expect(dialog.getByRole('button', { name: 'Start' })).toBeDisabled();
+  // Choices and text are two views of one configuration.
+  await expect(dialog.getByLabel('What learns')).toBeDisabled();
+  await dialog.getByLabel('Configuration (TOML)').fill('seed = 7');
+  await expect(dialog.getByLabel('Seed')).toHaveValue('7');
+  await dialog.getByLabel('What learns').selectOption('last-stage');
+  await expect(dialog.getByLabel('Configuration (TOML)')).toHaveValue(/seed = 7[^]*train = "last-stage"/);
+  await look(page, 'run-choices');
+  await dialog.getByLabel('What learns').selectOption('heads');
+  await dialog.getByLabel('Epochs').fill('5');
+  await dialog.getByLabel('Epochs').press('Tab');
+  await expect(dialog.getByLabel('Configuration (TOML)')).toHaveValue(/^epochs = 5/m);
   await dialog.getByLabel('Configuration (TOML)').fill('epochs = 5');
   await look(page, 'run-start');
   await dialog.getByRole('button', { name: 'Start' }).click();
