@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Mutex, time::Instant};
 use kenami_domain::{
     dataset::Split,
     metrics::Metrics,
-    run_config::{Attention, AugmentPolicy, RunConfig, TrainPart},
+    run_config::{Attention, AugmentPolicy, AuxiliaryWeight, Keep, RunConfig, TrainPart},
 };
 
 use crate::{
@@ -51,6 +51,18 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     models::check(config)?;
     if config.model.attention != Attention::None {
         return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
+    }
+    // Read and checked, but not followed yet: better refused than passed over.
+    let not_yet = [
+        (config.stop.patience > 0, "stop.patience", "0"),
+        (config.stop.minutes > 0.0, "stop.minutes", "0"),
+        (config.stop.keep != Keep::default(), "stop.keep = \"best\"", "last"),
+        (config.evaluate.flip, "evaluate.flip", "false"),
+        (!config.pseudo.images.is_empty(), "pseudo.images", "an empty text"),
+        (config.auxiliary.weight != AuxiliaryWeight::default(), "auxiliary.weight = \"similarity\"", "none"),
+    ];
+    if let Some((_, what, available)) = not_yet.into_iter().find(|(asked, ..)| *asked) {
+        return missing(what.to_owned(), available);
     }
     if config.model.train != TrainPart::Heads {
         if config.evaluate.folds > 1 {
