@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn paired_differences_as_scipy_has_them() {
-        // tests/fixtures/statistics.py prints these.
+        // tests/fixtures/run_statistics.py prints these.
         let a = [92.1, 91.8, 92.4, 92.0, 91.9];
         let b = [92.5, 92.0, 92.3, 92.6, 92.2];
         let result = paired_difference(&a, &b, 0.95).unwrap();

@@ -9,7 +9,7 @@ use super::{
     proto::ModelProto,
 };
 use crate::{
-    graph::{ConvSpec, Graph, NodeId, Op, Pad, ParameterKind},
+    graph::{ConvSpec, Graph, NodeId, Op, Pad, ParameterKind, PooledNorm},
     ops::Activation,
 };
 
@@ -176,4 +176,12 @@ fn what_does_not_fit_is_said() {
     assert!(error(&|model| model.heads[0].bias = &model.heads[0].bias[1..]).contains("head coat"));
     assert!(error(&|model| model.heads.clear()).contains("no head"));
     assert!(error(&|model| model.attention = Some(&[1.0; 9])).contains("attention"));
+    // ConvNeXt: rather no file than one that answers wrongly.
+    let mut normed = every_operation();
+    let (weight, bias) = (normed.parameters.len() - 2, normed.parameters.len() - 1);
+    normed.pooled_norm = Some(PooledNorm { weight, bias, epsilon: 1e-6 });
+    let message = with_model(false, &[("coat", 4)], |model| {
+        encode(&Model { graph: &normed, ..model.clone() }).unwrap_err().to_string()
+    });
+    assert!(message.contains("after pooling"), "{message}");
 }
