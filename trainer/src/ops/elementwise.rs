@@ -142,14 +142,15 @@ impl<'a> Inference<'a> {
     }
 
     /// Applies it to the pixels from `first` on.
-    pub(crate) fn apply(&self, first: usize, values: &mut [f32]) {
+    pub(crate) fn apply(&self, arch: Arch, first: usize, values: &mut [f32]) {
         let from = first * self.epilogue.bias.len();
         let residual = self.epilogue.residual.map(|map| &map[from..from + values.len()]);
-        self.epilogue.activation.dispatch(Pending { bias: &self.bias, residual, values });
+        self.epilogue.activation.dispatch(Pending { arch, bias: &self.bias, residual, values });
     }
 }
 
 struct Pending<'a> {
+    arch: Arch,
     bias: &'a [f32],
     residual: Option<&'a [f32]>,
     values: &'a mut [f32],
@@ -159,21 +160,28 @@ impl WithAct for Pending<'_> {
     type Output = ();
 
     fn with_act<A: Act>(self, act: A) {
-        let (len, values, bias) = (self.values.len(), self.values.as_mut_ptr(), self.bias.as_ptr());
-        let residual = self.residual.map(<[f32]>::as_ptr);
+        let (len, period) = (self.values.len(), self.bias.len());
+        let (values, bias) = (self.values.as_mut_ptr(), self.bias.as_ptr());
         // SAFETY: values and residual have the same length, the bias the period's.
-        unsafe { walk(Arch::new(), len, self.bias.len(), Finish { act, bias, residual, values }) };
+        unsafe {
+            match self.residual {
+                None => walk(self.arch, len, period, Finish::<_, false> { act, bias, residual: values, values }),
+                Some(map) => {
+                    walk(self.arch, len, period, Finish::<_, true> { act, bias, residual: map.as_ptr(), values });
+                }
+            }
+        }
     }
 }
 
-struct Finish<A> {
+struct Finish<A, const RESIDUAL: bool> {
     act: A,
     bias: *const f32,
-    residual: Option<*const f32>,
+    residual: *const f32,
     values: *mut f32,
 }
 
-impl<A: Act> Body for Finish<A> {
+impl<A: Act, const RESIDUAL: bool> Body for Finish<A, RESIDUAL> {
     #[inline(always)]
     unsafe fn step<S: Simd, const G: usize>(&mut self, simd: S, table: usize, at: usize, stride: usize) {
         // SAFETY: the caller's.
@@ -181,8 +189,8 @@ impl<A: Act> Body for Finish<A> {
             let bias = load::<S>(self.bias, table);
             for at in (0..G).map(|g| at + g * stride) {
                 let mut value = simd.add_f32s(load::<S>(self.values, at), bias);
-                if let Some(residual) = self.residual {
-                    value = simd.add_f32s(value, load::<S>(residual, at));
+                if RESIDUAL {
+                    value = simd.add_f32s(value, load::<S>(self.residual, at));
                 }
                 store::<S>(self.values, at, self.act.value(simd, value));
             }

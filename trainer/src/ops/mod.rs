@@ -1,7 +1,9 @@
 //! Operations on images in NHWC order (rows, columns, channels; channels adjacent) that candle lacks or does slowly.
 //!
-//! They run on one thread each: callers are parallel over images. The instruction set is found at run time
-//! ([`pulp::Arch`]); the plain path is `pulp::Arch::Scalar`.
+//! Those of training, [`conv`] first, read maps through a [`Source`] and share work among rayon's threads in parts that depend
+//! on its size alone. Those of the frozen EfficientNet-Lite ([`InvertedResidual`] and what it is made of) run on one thread:
+//! their callers are parallel over photos. The instruction set is found at run time ([`pulp::Arch`]); the plain path is
+//! `pulp::Arch::Scalar`.
 
 pub mod access;
 pub mod batch_norm;
@@ -14,6 +16,7 @@ mod inverted_residual;
 mod lanes;
 pub mod layer_norm;
 mod map;
+mod matrix;
 mod padding;
 mod parts;
 mod pointwise;

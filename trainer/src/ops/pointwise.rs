@@ -1,6 +1,6 @@
 //! 1x1 convolutions: a matrix product over pixels.
 
-use gemm::Parallelism;
+use super::matrix::multiply;
 
 /// A 1x1 convolution with batch-norm folded into weight and bias.
 #[derive(Debug, Clone)]
@@ -41,32 +41,7 @@ impl Pointwise {
     pub fn multiply(&self, x: &[f32], y: &mut [f32], accumulate: bool) {
         let (inputs, outputs) = (self.inputs, self.outputs());
         let pixels = x.len() / inputs;
-        assert_eq!(x.len(), pixels * inputs);
-        assert_eq!(y.len(), pixels * outputs);
-        // SAFETY: the three lengths were checked against the shapes and row-major strides given here; y aliases nothing.
-        unsafe {
-            gemm::gemm(
-                pixels,
-                outputs,
-                inputs,
-                y.as_mut_ptr(),
-                1,
-                outputs as isize,
-                accumulate,
-                x.as_ptr(),
-                1,
-                inputs as isize,
-                self.weight.as_ptr(),
-                1,
-                outputs as isize,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
+        multiply([pixels, outputs, inputs], (x, inputs, 1), &self.weight, y, accumulate);
     }
 }
 

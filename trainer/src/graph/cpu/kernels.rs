@@ -28,7 +28,7 @@ fn choose(geometry: Geometry) -> Arc<dyn ConvKernel> {
         Arc::new(Grouped::new(geometry))
     } else if spec.kernel == 1 {
         Arc::new(Pointwise::new(geometry))
-    } else if spec.kernel == 3 && spec.stride == 1 && spec.inputs >= 16 {
+    } else if Winograd::supports(&geometry) && spec.inputs >= 16 {
         Arc::new(Winograd::new(geometry))
     } else {
         Arc::new(Dense::new(geometry))

@@ -262,27 +262,22 @@ impl Dense {
     }
 }
 
+impl Dense {
+    fn forward_to(&self, x: Source<'_>, weight: &[f32], output: Output<'_>, pool: &BufferPool) {
+        let g = &self.geometry;
+        assert_eq!(output.map.len(), g.out_pixels() * g.spec.outputs, "output");
+        let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
+        self.convolve(&Pass::forward(g), &reader, &Windows::forward(weight, &g.spec), output, pool);
+    }
+}
+
 impl ConvKernel for Dense {
     fn forward(&self, x: Source<'_>, weight: &[f32], y: &mut [f32], sums: Option<&mut ChannelSums>, pool: &BufferPool) {
-        let g = &self.geometry;
-        assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
-        let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        let windows = Windows::forward(weight, &g.spec);
-        self.convolve(&Pass::forward(g), &reader, &windows, Output { finish: Finish::Raw, map: y, sums }, pool);
+        self.forward_to(x, weight, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
-        let g = &self.geometry;
-        assert_eq!(y.len(), g.out_pixels() * g.spec.outputs, "output");
-        let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        let windows = Windows::forward(weight, &g.spec);
-        self.convolve(
-            &Pass::forward(g),
-            &reader,
-            &windows,
-            Output { finish: Finish::infer(epilogue), map: y, sums: None },
-            pool,
-        );
+        self.forward_to(x, weight, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
     }
 
     fn backward(

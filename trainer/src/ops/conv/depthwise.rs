@@ -221,7 +221,7 @@ impl Depthwise {
         pool: &BufferPool,
     ) {
         let inference = Inference::new(epilogue);
-        let finish = |(): &mut (), first: usize, values: &mut [f32]| inference.apply(first, values);
+        let finish = |(): &mut (), first: usize, values: &mut [f32]| inference.apply(self.arch, first, values);
         self.run::<K, S, T, _>(x, weight, y, pool, (|| (), finish));
     }
 

@@ -1,18 +1,19 @@
 //! The two ends of a convolution: bands of a map that are read, and pixels that are finished while they are in the cache.
 
-use pulp::{Arch, Simd};
+use std::ops::Range;
+
+use pulp::Arch;
 
 use super::{
     super::{
         ChannelSums, GradSink,
         access::{GradReader, PartSums, Reader, Writer},
-        lanes::{Body, expand, load, period, store, walk},
-        vector_math::{Act, WithAct},
+        elementwise::Inference,
+        lanes::period,
     },
     Epilogue,
     scratch::Shared,
 };
-use std::ops::Range;
 
 /// A map as it is read.
 pub(super) trait MapReader: Sync {
@@ -104,15 +105,9 @@ pub(super) enum Finish<'a> {
     Gradient(Writer<'a>),
 }
 
-/// An [`Epilogue`] with its tables.
-pub(super) struct Inference<'a> {
-    epilogue: Epilogue<'a>,
-    bias: Vec<f32>,
-}
-
 impl<'a> Finish<'a> {
     pub(super) fn infer(epilogue: Epilogue<'a>) -> Self {
-        Self::Infer(Inference { epilogue, bias: expand(epilogue.bias) })
+        Self::Infer(Inference::new(epilogue))
     }
 
     /// Whether values are computed in their final place; otherwise [`Finish::apply`] moves them.
@@ -142,68 +137,12 @@ impl<'a> Finish<'a> {
                     sums.add(values);
                 }
             }
-            Self::Infer(inference) => inference.apply(arch, first * channels, values),
+            Self::Infer(inference) => inference.apply(arch, first, values),
             Self::Gradient(writer) if writer.is_in_place() => writer.finish(first, values, sums),
             Self::Gradient(writer) => {
                 // SAFETY: the caller's.
                 let into = unsafe { map.slice(first * channels, values.len()) };
                 writer.write(first, values, into, sums);
-            }
-        }
-    }
-}
-
-impl Inference<'_> {
-    fn apply(&self, arch: Arch, from: usize, values: &mut [f32]) {
-        let residual = self.epilogue.residual.map(|map| &map[from..from + values.len()]);
-        let body = Pending { arch, bias: &self.bias, residual, values };
-        self.epilogue.activation.dispatch(body);
-    }
-}
-
-struct Pending<'a> {
-    arch: Arch,
-    bias: &'a [f32],
-    residual: Option<&'a [f32]>,
-    values: &'a mut [f32],
-}
-
-impl WithAct for Pending<'_> {
-    type Output = ();
-
-    fn with_act<A: Act>(self, act: A) {
-        let (len, period) = (self.values.len(), self.bias.len());
-        let values = self.values.as_mut_ptr();
-        let bias = self.bias.as_ptr();
-        // SAFETY: values and residual have the same length, the bias the period's.
-        unsafe {
-            match self.residual {
-                None => walk(self.arch, len, period, Add::<_, false> { act, bias, residual: values, values }),
-                Some(map) => walk(self.arch, len, period, Add::<_, true> { act, bias, residual: map.as_ptr(), values }),
-            }
-        }
-    }
-}
-
-struct Add<A, const RESIDUAL: bool> {
-    act: A,
-    bias: *const f32,
-    residual: *const f32,
-    values: *mut f32,
-}
-
-impl<A: Act, const RESIDUAL: bool> Body for Add<A, RESIDUAL> {
-    #[inline(always)]
-    unsafe fn step<S: Simd, const G: usize>(&mut self, simd: S, table: usize, at: usize, stride: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            let bias = load::<S>(self.bias, table);
-            for at in (0..G).map(|g| at + g * stride) {
-                let mut value = simd.add_f32s(load::<S>(self.values, at), bias);
-                if RESIDUAL {
-                    value = simd.add_f32s(value, load::<S>(self.residual, at));
-                }
-                store::<S>(self.values, at, self.act.value(simd, value));
             }
         }
     }

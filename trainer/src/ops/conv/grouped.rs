@@ -304,23 +304,25 @@ impl Grouped {
     }
 }
 
-impl ConvKernel for Grouped {
-    fn forward(&self, x: Source<'_>, weight: &[f32], y: &mut [f32], sums: Option<&mut ChannelSums>, pool: &BufferPool) {
+impl Grouped {
+    fn forward_to(&self, x: Source<'_>, weight: &[f32], output: Output<'_>, pool: &BufferPool) {
         let g = &self.geometry;
         let (ins, outs, taps) = self.group();
-        assert_eq!((y.len(), weight.len()), (g.out_pixels() * g.spec.outputs, g.spec.outputs * ins * taps));
+        let sizes = (output.map.len(), weight.len());
+        assert_eq!(sizes, (g.out_pixels() * g.spec.outputs, g.spec.outputs * ins * taps), "output and weights");
         let direction = Direction { pass: Pass::forward(g), weight, ins, outs, taps, back: false };
         let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        self.convolve(&direction, &reader, Output { finish: Finish::Raw, map: y, sums }, pool);
+        self.convolve(&direction, &reader, output, pool);
+    }
+}
+
+impl ConvKernel for Grouped {
+    fn forward(&self, x: Source<'_>, weight: &[f32], y: &mut [f32], sums: Option<&mut ChannelSums>, pool: &BufferPool) {
+        self.forward_to(x, weight, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
-        let g = &self.geometry;
-        let (ins, outs, taps) = self.group();
-        assert_eq!((y.len(), weight.len()), (g.out_pixels() * g.spec.outputs, g.spec.outputs * ins * taps));
-        let direction = Direction { pass: Pass::forward(g), weight, ins, outs, taps, back: false };
-        let reader = Reader::with_arch(self.arch, x, g.spec.inputs);
-        self.convolve(&direction, &reader, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
+        self.forward_to(x, weight, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
     }
 
     fn backward(

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gemm::Parallelism;
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
         Buffer, BufferPool, ChannelSums, GradSink, GradSource, Source,
         access::{GradReader, PartSums, Reader, Writer},
         elementwise::Inference,
+        matrix::multiply,
         parts,
     },
     ConvKernel, Epilogue, Geometry,
@@ -24,35 +25,6 @@ const BLOCK_VALUES: usize = 96 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Pointwise {
     geometry: Geometry,
-}
-
-/// `y = a b` (`+ y` where `add`), `a` being `[m, k]` and `b` `[k, n]` with these row and column strides, `y` `[m, n]`.
-fn multiply([m, n, k]: [usize; 3], (a, rows, columns): (&[f32], usize, usize), b: &[f32], y: &mut [f32], add: bool) {
-    assert!(a.len() == m * k && b.len() == k * n && y.len() == m * n);
-    // SAFETY: the lengths are those of the shapes, whose strides are a's own (either order of a dense matrix) and n, 1.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            y.as_mut_ptr(),
-            1,
-            n as isize,
-            add,
-            a.as_ptr(),
-            columns as isize,
-            rows as isize,
-            b.as_ptr(),
-            1,
-            n as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
 }
 
 impl Pointwise {
@@ -188,7 +160,7 @@ impl ConvKernel for Pointwise {
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
         let inference = Inference::new(epilogue);
-        self.run(x, weight, y, pool, || (), |(), first, values| inference.apply(first, values));
+        self.run(x, weight, y, pool, || (), |(), first, values| inference.apply(Arch::new(), first, values));
     }
 
     fn backward(

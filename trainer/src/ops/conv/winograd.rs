@@ -338,21 +338,22 @@ impl Winograd {
     }
 }
 
+impl Winograd {
+    fn forward_to(&self, x: Source<'_>, weight: &[f32], output: Output<'_>, pool: &BufferPool) {
+        let plan = Plan::new(&self.geometry, self.m);
+        assert_eq!(output.map.len(), self.geometry.out_pixels() * plan.outputs, "output");
+        let reader = Reader::with_arch(self.arch, x, plan.inputs);
+        self.convolve(&plan, &reader, &Windows::forward(weight, &self.geometry.spec), output, pool);
+    }
+}
+
 impl ConvKernel for Winograd {
     fn forward(&self, x: Source<'_>, weight: &[f32], y: &mut [f32], sums: Option<&mut ChannelSums>, pool: &BufferPool) {
-        let plan = Plan::new(&self.geometry, self.m);
-        let windows = Windows::forward(weight, &self.geometry.spec);
-        assert_eq!(y.len(), self.geometry.out_pixels() * plan.outputs, "output");
-        let reader = Reader::with_arch(self.arch, x, plan.inputs);
-        self.convolve(&plan, &reader, &windows, Output { finish: Finish::Raw, map: y, sums }, pool);
+        self.forward_to(x, weight, Output { finish: Finish::Raw, map: y, sums }, pool);
     }
 
     fn infer(&self, x: Source<'_>, weight: &[f32], epilogue: Epilogue<'_>, y: &mut [f32], pool: &BufferPool) {
-        let plan = Plan::new(&self.geometry, self.m);
-        let windows = Windows::forward(weight, &self.geometry.spec);
-        assert_eq!(y.len(), self.geometry.out_pixels() * plan.outputs, "output");
-        let reader = Reader::with_arch(self.arch, x, plan.inputs);
-        self.convolve(&plan, &reader, &windows, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
+        self.forward_to(x, weight, Output { finish: Finish::infer(epilogue), map: y, sums: None }, pool);
     }
 
     fn backward(
