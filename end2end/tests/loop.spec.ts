@@ -172,10 +172,16 @@ test('a model is trained from the page, with live curves, and its results read',
   await expect(dialog.getByRole('button', { name: 'Start' })).toBeDisabled();
   // Choices and text are two views of one configuration.
   await expect(dialog.getByLabel('What learns')).toBeDisabled();
+  await look(page, 'run-broken');
   await dialog.getByLabel('Configuration (TOML)').fill('seed = 7');
   await expect(dialog.getByLabel('Seed')).toHaveValue('7');
   await dialog.getByLabel('What learns').selectOption('last-stage');
   await expect(dialog.getByLabel('Configuration (TOML)')).toHaveValue(/seed = 7[^]*train = "last-stage"/);
+  // Cached maps are not augmented; what is no number does not stay in its field.
+  await expect(dialog.getByLabel('Augmentation')).toBeDisabled();
+  await dialog.getByLabel('Learning rate').fill('fast');
+  await dialog.getByLabel('Learning rate').press('Tab');
+  await expect(dialog.getByLabel('Learning rate')).toHaveValue('0.01');
   await look(page, 'run-choices');
   await dialog.getByLabel('What learns').selectOption('heads');
   await dialog.getByLabel('Epochs').fill('5');

@@ -7,9 +7,6 @@ use leptos::prelude::*;
 
 use crate::components::field::Field;
 
-/// Changes one thing of a configuration by the text of a field.
-type Change = fn(&mut RunConfig, &str);
-
 /// What is trained, in words.
 fn part_label(part: TrainPart) -> &'static str {
     match part {
@@ -33,9 +30,14 @@ fn set_number<T: std::str::FromStr>(field: &mut T, text: &str) {
     }
 }
 
-/// A word of the configuration.
-fn words<T: Copy + PartialEq>(all: &[T], word: fn(T) -> &'static str, text: &str) -> Option<T> {
+/// The choice that is this word of the configuration.
+fn find<T: Copy>(all: &[T], word: fn(T) -> &'static str, text: &str) -> Option<T> {
     all.iter().copied().find(|one| word(*one) == text)
+}
+
+/// Words of the configuration, shown as they are.
+fn options<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<(&'static str, &'static str)> {
+    all.iter().map(|one| (word(*one), word(*one))).collect()
 }
 
 /// Fields for what most people change.
@@ -45,55 +47,54 @@ pub fn Choices(
     config: RwSignal<String>,
 ) -> impl IntoView {
     let parsed = Memo::new(move |_| config.with(|text| RunConfig::from_toml(text).ok()));
-    let change = Callback::new(move |(change, text): (Change, String)| {
-        let Some(mut now) = parsed.get_untracked() else { return };
-        change(&mut now, &text);
-        config.set(now.to_brief_toml());
-    });
     let shown = move |read: fn(&RunConfig) -> String| {
         Signal::derive(move || parsed.with(|config| config.as_ref().map(read).unwrap_or_default()))
     };
+    let set = move |change: fn(&mut RunConfig, &str)| {
+        Callback::new(move |text: String| {
+            let Some(mut now) = parsed.get_untracked() else { return };
+            change(&mut now, &text);
+            config.set(now.to_brief_toml());
+        })
+    };
     let broken = Signal::derive(move || parsed.with(Option::is_none));
-    let options = |list: Vec<(&'static str, String)>| list;
-    let parts = TrainPart::ALL.iter().map(|part| (part.as_str(), part_label(*part).to_owned())).collect();
-    let models = ModelName::ALL.iter().map(|m| (m.as_str(), m.as_str().to_owned())).collect();
-    let optimizers = OptimizerName::ALL.iter().map(|o| (o.as_str(), o.as_str().to_owned())).collect();
-    let schedules = ScheduleName::ALL.iter().map(|s| (s.as_str(), s.as_str().to_owned())).collect();
-    let policies = AugmentPolicy::ALL.iter().map(|p| (p.as_str(), p.as_str().to_owned())).collect();
+    // Only whole photos are augmented: the other parts learn from cached features.
+    let caches = move || parsed.with(|c| c.as_ref().is_some_and(|c| c.model.train != TrainPart::All));
+    let parts = TrainPart::ALL.iter().map(|part| (part.as_str(), part_label(*part))).collect();
     view! {
         <div class="run-choices">
-            <Select id="run-train" label="What learns" options=options(parts) value=shown(|c| c.model.train.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| {
-                    if let Some(part) = words(TrainPart::ALL, TrainPart::as_str, text) { c.take_recipe(part) }
-                }, text)))/>
-            <Select id="run-model" label="Network" options=options(models) value=shown(|c| c.model.name.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| {
-                    if let Some(name) = words(ModelName::ALL, ModelName::as_str, text) {
-                        c.model.name = name;
-                        c.model.weights = usual_weights(name);
-                    }
-                }, text)))/>
+            <Select id="run-train" label="What learns" options=parts value=shown(|c| c.model.train.to_string()) broken
+                change=set(|c, text| if let Some(part) = find(TrainPart::ALL, TrainPart::as_str, text) { c.take_recipe(part) })/>
+            <Select id="run-model" label="Network" options=options(ModelName::ALL, ModelName::as_str)
+                value=shown(|c| c.model.name.to_string()) broken
+                change=set(|c, text| if let Some(name) = find(ModelName::ALL, ModelName::as_str, text) {
+                    c.model.name = name;
+                    c.model.weights = usual_weights(name);
+                })/>
             <Number id="run-epochs" label="Epochs" value=shown(|c| c.epochs.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| set_number(&mut c.epochs, text), text)))/>
+                change=set(|c, text| set_number(&mut c.epochs, text))/>
             <Number id="run-lr" label="Learning rate" value=shown(|c| c.optimizer.lr.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| set_number(&mut c.optimizer.lr, text), text)))/>
+                change=set(|c, text| set_number(&mut c.optimizer.lr, text))/>
             <Number id="run-batch" label="Photos a batch" value=shown(|c| c.batch_size.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| set_number(&mut c.batch_size, text), text)))/>
+                change=set(|c, text| set_number(&mut c.batch_size, text))/>
             <Number id="run-seed" label="Seed" value=shown(|c| c.seed.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| set_number(&mut c.seed, text), text)))/>
-            <Select id="run-optimizer" label="Optimiser" options=options(optimizers) value=shown(|c| c.optimizer.name.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| {
-                    if let Some(name) = words(OptimizerName::ALL, OptimizerName::as_str, text) { c.optimizer.name = name }
-                }, text)))/>
-            <Select id="run-schedule" label="Schedule" options=options(schedules) value=shown(|c| c.schedule.name.to_string()) broken
-                change=Callback::new(move |text| change.run((|c, text| {
-                    if let Some(name) = words(ScheduleName::ALL, ScheduleName::as_str, text) { c.schedule.name = name }
-                }, text)))/>
-            <Select id="run-augment" label="Augmentation" options=options(policies) value=shown(|c| c.augment.policy.to_string())
-                broken=Signal::derive(move || broken.get() || parsed.with(|c| c.as_ref().is_some_and(|c| c.model.train == TrainPart::Heads)))
-                change=Callback::new(move |text| change.run((|c, text| {
-                    if let Some(policy) = words(AugmentPolicy::ALL, AugmentPolicy::as_str, text) { c.augment.policy = policy }
-                }, text)))/>
+                change=set(|c, text| set_number(&mut c.seed, text))/>
+            <Select id="run-optimizer" label="Optimiser" options=options(OptimizerName::ALL, OptimizerName::as_str)
+                value=shown(|c| c.optimizer.name.to_string()) broken
+                change=set(|c, text| if let Some(name) = find(OptimizerName::ALL, OptimizerName::as_str, text) {
+                    c.optimizer.name = name;
+                })/>
+            <Select id="run-schedule" label="Schedule" options=options(ScheduleName::ALL, ScheduleName::as_str)
+                value=shown(|c| c.schedule.name.to_string()) broken
+                change=set(|c, text| if let Some(name) = find(ScheduleName::ALL, ScheduleName::as_str, text) {
+                    c.schedule.name = name;
+                })/>
+            <Select id="run-augment" label="Augmentation" options=options(AugmentPolicy::ALL, AugmentPolicy::as_str)
+                value=shown(|c| c.augment.policy.to_string())
+                broken=Signal::derive(move || broken.get() || caches())
+                change=set(|c, text| if let Some(policy) = find(AugmentPolicy::ALL, AugmentPolicy::as_str, text) {
+                    c.augment.policy = policy;
+                })/>
         </div>
     }
 }
@@ -103,7 +104,7 @@ fn Select(
     id: &'static str,
     label: &'static str,
     /// Words of the configuration and what is shown for them.
-    options: Vec<(&'static str, String)>,
+    options: Vec<(&'static str, &'static str)>,
     value: Signal<String>,
     /// Nothing can be chosen now.
     broken: Signal<bool>,
@@ -134,7 +135,11 @@ fn Number(
     view! {
         <Field id label>
             <input class="input" id=id inputmode="decimal" autocomplete="off" disabled=broken prop:value=value
-                on:change=move |event| change.run(event_target_value(&event))/>
+                on:change=move |event| {
+                    change.run(event_target_value(&event));
+                    // What is no number, or none that the configuration takes, does not stay in the field.
+                    event_target::<web_sys::HtmlInputElement>(&event).set_value(&value.get_untracked());
+                }/>
         </Field>
     }
 }
