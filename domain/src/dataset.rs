@@ -130,6 +130,23 @@ pub struct Manifest {
     pub items: usize,
 }
 
+impl Manifest {
+    /// That of a dataset which no server froze: nothing is known but its name and attributes.
+    pub fn new(name: impl Into<String>, schema: Schema) -> Self {
+        Self {
+            name: name.into(),
+            project: String::new(),
+            hash: String::new(),
+            schema,
+            policy: Policy::default(),
+            seed: 0,
+            priors: Vec::new(),
+            guideline_versions: BTreeMap::new(),
+            items: 0,
+        }
+    }
+}
+
 /// One line of `items.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -157,4 +174,20 @@ pub struct Item {
     /// blake3 of the image's bytes, hex.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub image_hash: String,
+}
+
+impl Item {
+    /// A photo of which nothing is known but its place.
+    pub fn new(image: impl Into<String>, split: Split) -> Self {
+        Self {
+            image: image.into(),
+            split,
+            given: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            masks: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            image_hash: String::new(),
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor, Var};
 use kenami_domain::{
-    dataset::{Item, Manifest, Policy, Schema, Split},
+    dataset::{Item, Manifest, Schema, Split},
     run_config::{AugmentConfig, HeadConfig, LossName, ModelName, OptimizerConfig, RunConfig},
 };
 use kenami_trainer::{
@@ -97,7 +97,7 @@ fn network(name: &str) -> Outcome<(Network, Var, Var)> {
     let graph = models::graph(*name)?;
     let width = graph.features();
     let tensors = Weights::random(*name, 0).named(&Device::Cpu)?;
-    let network = Network::new(graph, tensors.into_iter().collect(), &Device::Cpu)?;
+    let network = Network::new(graph, tensors, &Device::Cpu)?;
     let weight = Var::randn(0f32, 0.01, (CLASSES, width), &Device::Cpu)?;
     Ok((network, weight, Var::zeros(CLASSES, DType::F32, &Device::Cpu)?))
 }
@@ -189,30 +189,9 @@ fn loader(batch: usize, size: usize, threads: usize) -> Outcome<Measure> {
 }
 
 fn extraction(size: usize) -> Outcome<Measure> {
-    let items: Vec<Item> = photos()?
-        .into_iter()
-        .map(|path| Item {
-            image: path.display().to_string(),
-            split: Split::Train,
-            given: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            targets: BTreeMap::new(),
-            masks: BTreeMap::new(),
-            votes: BTreeMap::new(),
-            image_hash: String::new(),
-        })
-        .collect();
-    let manifest = Manifest {
-        name: "bench".into(),
-        project: String::new(),
-        hash: String::new(),
-        schema: Schema { attributes: Vec::new() },
-        policy: Policy::default(),
-        seed: 0,
-        priors: Vec::new(),
-        guideline_versions: BTreeMap::new(),
-        items: items.len(),
-    };
+    let items: Vec<Item> =
+        photos()?.into_iter().map(|path| Item::new(path.display().to_string(), Split::Train)).collect();
+    let manifest = Manifest::new("bench", Schema { attributes: Vec::new() });
     let dataset = Dataset::new(manifest, items, |item| fs::read(&item.image));
     let weights = Weights::random(ModelName::EfficientnetLite0, 0);
     let trunk = models::build_trunk(ModelName::EfficientnetLite0, &weights)?;

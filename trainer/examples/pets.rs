@@ -11,7 +11,7 @@
 use std::{collections::BTreeMap, env, error::Error, fs, path::Path, path::PathBuf};
 
 use kenami_domain::{
-    dataset::{Item, Manifest, Policy, Schema, Split},
+    dataset::{Item, Manifest, Schema, Split},
     metrics::Metrics,
     run_config::RunConfig,
     schema::{Attribute, AttributeKind, AttributeValue, Texts},
@@ -112,14 +112,8 @@ fn oxford_pets(dir: &Path, fold: usize) -> Result<Dataset, Box<dyn Error>> {
             let kind = if kind == "1" { "cat" } else { "dog" };
             species.insert(breed.clone(), kind);
             by_breed.entry(breed.clone()).or_default().push(Item {
-                image: format!("images/{name}.jpg"),
-                split,
                 given: BTreeMap::from([("breed".into(), breed), ("species".into(), kind.into())]),
-                answers: BTreeMap::new(),
-                targets: BTreeMap::new(),
-                masks: BTreeMap::new(),
-                votes: BTreeMap::new(),
-                image_hash: String::new(),
+                ..Item::new(format!("images/{name}.jpg"), split)
             });
         }
     }
@@ -140,17 +134,8 @@ fn oxford_pets(dir: &Path, fold: usize) -> Result<Dataset, Box<dyn Error>> {
             .collect(),
     };
     let breeds = attribute("breed", by_breed.keys().map(String::as_str).collect());
-    let manifest = Manifest {
-        name: "oxford-pets".into(),
-        project: String::new(),
-        hash: String::new(),
-        schema: Schema { attributes: vec![breeds, attribute("species", vec!["cat", "dog"])] },
-        policy: Policy::default(),
-        seed: 0,
-        priors: Vec::new(),
-        guideline_versions: BTreeMap::new(),
-        items: 0,
-    };
+    let manifest =
+        Manifest::new("oxford-pets", Schema { attributes: vec![breeds, attribute("species", vec!["cat", "dog"])] });
     let root = dir.to_owned();
     Ok(Dataset::new(manifest, by_breed.into_values().flatten().collect(), move |item| fs::read(root.join(&item.image))))
 }

@@ -37,6 +37,13 @@ pub(crate) struct State {
     pub averaged: u64,
 }
 
+impl State {
+    /// Before the first epoch.
+    pub(crate) fn new(identity: String) -> Self {
+        Self { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 }
+    }
+}
+
 /// The checkpoint's path in a run's folder.
 pub(crate) fn path(out_dir: &Path) -> PathBuf {
     out_dir.join(FILE)

@@ -181,12 +181,12 @@ impl FineTune {
         };
         if is_frozen {
             let map = self.network.infer_between(&input, from, self.network.graph().output())?;
-            return Ok(Fed { features: self.pool(&map)?, step: None, mix });
+            return Ok(Fed { features: self.network.pool(&map)?, step: None, mix });
         }
         let pass =
             if self.cached.is_some() { self.network.forward_trained(&input)? } else { self.network.forward(&input)? };
         let map = Var::from_tensor(&pass.output)?;
-        Ok(Fed { features: self.pool(map.as_tensor())?, step: Some(Step { map, pass }), mix })
+        Ok(Fed { features: self.network.pool(map.as_tensor())?, step: Some(Step { map, pass }), mix })
     }
 
     fn load(&mut self, epoch: u32, rows: &[usize]) -> Result<(Tensor, NodeId, Option<Mix>)> {
@@ -200,14 +200,6 @@ impl FineTune {
         }
         let shape = (rows.len(), batch.size, batch.size, 3);
         Ok((Tensor::from_vec(batch.images, shape, &Device::Cpu)?, 0, mix))
-    }
-
-    fn pool(&self, map: &Tensor) -> Result<Tensor> {
-        let (n, h, w, c) = map.dims4()?;
-        let pooled = map.reshape((n, h * w, c))?.mean(1)?;
-        let Some(norm) = &self.network.graph().pooled_norm else { return Ok(pooled) };
-        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.network.parameters()[id].as_tensor().detach());
-        Ok(norm.apply(&pooled, &weight, &bias)?)
     }
 
     /// Gradients of [`Self::parameters`], in their order, from those of the batch's loss.
@@ -230,7 +222,7 @@ impl FineTune {
         if let Some(maps) = &self.cached {
             for rows in rows.chunks(self.config.batch_size as usize) {
                 stop(observer)?;
-                parts.push(self.pool(&self.network.infer_between(&maps.read(rows)?, maps.from, output)?)?);
+                parts.push(self.network.pool(&self.network.infer_between(&maps.read(rows)?, maps.from, output)?)?);
             }
         } else {
             for batch in self.evaluate.epoch(0, rows.to_vec(), 0) {
@@ -238,7 +230,7 @@ impl FineTune {
                 let batch = batch?;
                 let shape = (batch.items.len(), batch.size, batch.size, 3);
                 let images = Tensor::from_vec(batch.images, shape, &Device::Cpu)?;
-                parts.push(self.pool(&self.network.infer(&images)?)?);
+                parts.push(self.network.pool(&self.network.infer(&images)?)?);
             }
         }
         if parts.is_empty() {

@@ -1,4 +1,4 @@
-//! Linear heads on frozen features.
+//! Linear heads, and the loop that trains them: on frozen features, or along with a trunk that learns ([`crate::fine_tune`]).
 
 use std::borrow::Cow;
 

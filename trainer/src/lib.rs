@@ -1,11 +1,11 @@
 //! Kenami's trainer: multitask fine-grained classification of photos.
 //!
-//! [`train`] reads a frozen [`Dataset`], computes (or finds in the cache) the pooled features of a pretrained trunk, trains
-//! one linear head per attribute, and leaves a folder with metrics, weights, predictions and curves. [`predict`] needs
+//! [`train`] reads a frozen [`Dataset`], computes (or finds in the cache) the pooled features of a pretrained trunk, or trains
+//! the trunk as well, trains one linear head per attribute, and leaves a folder with metrics, weights, predictions and curves. [`predict`] needs
 //! nothing but that folder. The trainer knows no database and no web.
 //!
 //! - [`data`]: datasets, decoding, targets and masks, the loader; [`augment`]: what happens to training photos.
-//! - [`models`]: networks and their weights; [`ops`]: the operations they are made of.
+//! - [`models`]: networks and their weights; [`graph`]: running and training them; [`ops`]: the operations they are made of.
 //! - [`features`]: features of the frozen trunk and their cache.
 //! - [`heads`], [`attention`], [`losses`], [`sampler`], [`optim`], [`ema`], [`schedule`], [`lr_finder`]: training.
 //! - [`evaluate`]: a head's figures on a split; [`calibrate`]: temperature scaling; [`explain`]: Grad-CAM; [`report`]: what a

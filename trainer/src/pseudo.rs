@@ -40,16 +40,7 @@ pub struct Labelled {
 pub fn label(schema: &Schema, predictions: &[Prediction], threshold: f64) -> Labelled {
     let mut labelled = Labelled::default();
     for prediction in predictions {
-        let mut item = Item {
-            image: format!("{FOLDER}{}", prediction.image),
-            split: Split::Train,
-            given: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            targets: BTreeMap::new(),
-            masks: BTreeMap::new(),
-            votes: BTreeMap::new(),
-            image_hash: String::new(),
-        };
+        let mut item = Item::new(format!("{FOLDER}{}", prediction.image), Split::Train);
         let mut is_sure = false;
         for attribute in &schema.attributes {
             let key = &attribute.key;

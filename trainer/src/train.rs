@@ -125,7 +125,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         recorder.event(Event::Warning(text));
     }
     if config.evaluate.explain > 0 {
-        let text = "evaluate.explain is ignored: train = \"heads\" keeps pooled features, no maps".to_owned();
+        let text = "evaluate.explain is ignored: runs keep pooled features, no maps, in this version".to_owned();
         recorder.event(Event::Warning(text));
     }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
@@ -139,14 +139,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let rows = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
     let preprocessing = models::preprocessing(&weights, config.image_size);
     let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
-    let mut state = State {
-        identity: identity(&dataset, &resolved, key),
-        epoch: 0,
-        steps: 0,
-        rows: Vec::new(),
-        plateau: None,
-        averaged: 0,
-    };
+    let mut state = State::new(identity(&dataset, &resolved, key));
     // Frozen features come once; those of a trained trunk only when it is trained.
     let extract = |weights: &models::Weights, cache: Option<(&std::path::Path, blake3::Hash)>| {
         let trunk = models::build_trunk(config.model.name, weights)?;

@@ -2,17 +2,19 @@
 //! of every parameter, on fused operations and on candle's. The numbers are made by fixtures/make_parity.py.
 #![allow(missing_docs)]
 
+mod common;
 mod parity_formula;
 
 use std::collections::BTreeMap;
 
 use candle_core::{D, Device, Tensor};
+use common::uniform;
 use kenami_domain::run_config::ModelName;
 use kenami_trainer::{
     graph::Network,
     models::{self, GraphTrunk, Trunk, Workspace},
 };
-use parity_formula::{Summary, formula_weights, photos, uniform};
+use parity_formula::{Summary, formula_weights, photos};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -80,7 +82,7 @@ fn check(name: ModelName, executor: Executor) {
     let pass = network.forward(&images).unwrap();
     compare("training".into(), case.batch.difference(&pass.output, "probe"), BATCH);
     let count = map.elem_count();
-    let gradient: Vec<f32> = uniform("probe", count).map(|u| (u / (count as f64).sqrt()) as f32).collect();
+    let gradient: Vec<f32> = uniform("probe", count).into_iter().map(|u| (u / (count as f64).sqrt()) as f32).collect();
     let gradient = Tensor::from_vec(gradient, map.shape(), &Device::Cpu).unwrap();
     let gradients = network.backward(pass, &gradient).unwrap();
     let found: BTreeMap<&str, &Tensor> =

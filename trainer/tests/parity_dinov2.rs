@@ -2,6 +2,7 @@
 //! fixtures/make_parity.py.
 #![allow(missing_docs)]
 
+mod common;
 mod parity_formula;
 
 use std::collections::BTreeMap;

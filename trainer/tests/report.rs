@@ -9,23 +9,9 @@ use std::{
     path::Path,
 };
 
-use common::{demo_file, drawn, export};
-use kenami_domain::{dataset::Split, metrics::Metrics, run_config::RunConfig};
-use kenami_trainer::{Dataset, Silent, TrainRequest, WeightsInput, predict, train};
-
-const CONFIG: &str = "epochs = 6\nbatch_size = 8\nimage_size = 32\n";
-
-fn run(dataset: &Dataset, out_dir: &Path, text: &str) -> Metrics {
-    let request = TrainRequest {
-        dataset: dataset.clone(),
-        config: RunConfig::from_toml(text).unwrap(),
-        out_dir: out_dir.to_owned(),
-        cache_dir: None,
-        weights: Some(WeightsInput::Bytes(demo_file().into())),
-        resume: false,
-    };
-    train(request, &Silent).unwrap()
-}
+use common::{CONFIG, drawn, export, run};
+use kenami_domain::dataset::Split;
+use kenami_trainer::{Dataset, Silent, predict};
 
 /// The drawn dataset with every fifth ear answered wrongly, so that mistakes are certain.
 fn noisy() -> Dataset {

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use common::{demo_file, drawn, export};
+use common::{CONFIG, demo_file, drawn, export, request};
 use kenami_domain::{
     dataset::Split,
     metrics::{CurveRow, Metrics},
@@ -22,20 +22,6 @@ use kenami_trainer::{
     Dataset, Error, Event, Observer, Predictor, Silent, TrainRequest, WeightsInput, check_available, predict, train,
     write_predictions_csv,
 };
-
-/// Small pictures and few epochs; every photo of the drawn set takes a millisecond.
-const CONFIG: &str = "epochs = 6\nbatch_size = 8\nimage_size = 32\n";
-
-fn request(dataset: &Dataset, out_dir: &Path, text: &str) -> TrainRequest {
-    TrainRequest {
-        dataset: dataset.clone(),
-        config: RunConfig::from_toml(text).unwrap(),
-        out_dir: out_dir.to_owned(),
-        cache_dir: None,
-        weights: Some(WeightsInput::Bytes(demo_file().into())),
-        resume: false,
-    }
-}
 
 /// Remembers events; cancels once epoch `stop_after` is over.
 #[derive(Default)]

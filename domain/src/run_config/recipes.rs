@@ -1,6 +1,6 @@
 //! Settings that go well with what is trained.
 
-use super::{AugmentPolicy, RunConfig, TrainPart};
+use super::{RunConfig, TrainPart};
 
 impl RunConfig {
     /// Trains `part`, with the epochs, rates and averages that are a sane beginning for it; everything else stays.
@@ -14,13 +14,11 @@ impl RunConfig {
             TrainPart::Heads => {}
             TrainPart::LastStage => {
                 self.epochs = 8;
-                self.augment.policy = AugmentPolicy::Basic;
                 self.schedule.freeze_epochs = 2;
                 self.optimizer.ema = 0.99;
             }
             TrainPart::All => {
                 self.epochs = 6;
-                self.augment.policy = AugmentPolicy::Basic;
                 self.schedule.freeze_epochs = 1;
                 self.optimizer.ema = 0.99;
             }

@@ -120,6 +120,18 @@ impl Network {
         }
     }
 
+    /// The mean of a feature map `[n, h, w, c]` over rows and columns, normalised where the network does so: `[n, c]`. The
+    /// map may have a gradient; the normalisation is as it is.
+    ///
+    /// # Errors
+    /// The map is not the network's.
+    pub fn pool(&self, map: &Tensor) -> Result<Tensor> {
+        let pooled = map.mean((1, 2))?;
+        let Some(norm) = &self.graph.pooled_norm else { return Ok(pooled) };
+        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.parameters[id].as_tensor().detach());
+        Ok(norm.apply(&pooled, &weight, &bias)?)
+    }
+
     /// The feature map of photos in training: running statistics move, and the backward pass is prepared.
     ///
     /// # Errors

@@ -27,10 +27,7 @@ impl GraphTrunk {
     /// # Errors
     /// The photos are too small, or the tensor library fails.
     pub fn pooled(&self, images: &Tensor) -> Result<Tensor> {
-        let pooled = self.network.infer(images)?.mean((1, 2))?;
-        let Some(norm) = self.network.graph().pooled_norm else { return Ok(pooled) };
-        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.network.parameters()[id].as_tensor().detach());
-        Ok(norm.apply(&pooled, &weight, &bias)?)
+        self.network.pool(&self.network.infer(images)?)
     }
 }
 

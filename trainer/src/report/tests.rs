@@ -1,6 +1,6 @@
 use candle_core::{DType, Device, Tensor, Var};
 use image::{Rgb, RgbImage};
-use kenami_domain::dataset::{Item, Manifest, Policy, Schema};
+use kenami_domain::dataset::{Item, Manifest, Schema};
 
 use super::*;
 use crate::{explain::pooled_logit, heads::LinearHead};
@@ -56,32 +56,13 @@ impl Explainer for TwoPlaces {
 }
 
 fn item(image: &str) -> Item {
-    Item {
-        image: format!("images/{image}"),
-        split: Split::Test,
-        given: BTreeMap::new(),
-        answers: BTreeMap::new(),
-        targets: BTreeMap::new(),
-        masks: BTreeMap::new(),
-        votes: BTreeMap::new(),
-        image_hash: String::new(),
-    }
+    Item::new(format!("images/{image}"), Split::Test)
 }
 
 #[test]
 fn overlays_show_what_speaks_for_prediction_and_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let manifest = Manifest {
-        name: "two".into(),
-        project: String::new(),
-        hash: String::new(),
-        schema: Schema { attributes: Vec::new() },
-        policy: Policy::default(),
-        seed: 0,
-        priors: Vec::new(),
-        guideline_versions: BTreeMap::new(),
-        items: 0,
-    };
+    let manifest = Manifest::new("two", Schema { attributes: Vec::new() });
     let dataset = Dataset::new(manifest, vec![item("right.png"), item("wrong.png")], |_| Ok(Vec::new()));
     let labels = ["a", "b"].map(str::to_owned).to_vec();
     // Both are predicted as a; the second is b.

@@ -1,17 +1,19 @@
 //! What several tests share: formula weights, and a small dataset made of drawn pictures.
 #![allow(dead_code, missing_docs)]
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::{collections::BTreeMap, io::Cursor, path::Path};
 
 use image::{ImageFormat, Rgb, RgbImage};
 use kenami_domain::{
-    dataset::{Item, Manifest, Policy, Schema, Split},
-    run_config::ModelName,
+    dataset::{Item, Manifest, Schema, Split},
+    metrics::Metrics,
+    run_config::{ModelName, RunConfig},
     schema::{Attribute, AttributeKind, AttributeValue, Texts},
 };
 use kenami_trainer::{
-    Dataset,
+    Dataset, Silent, TrainRequest, WeightsInput,
     models::{self, KeyLayout, Weights},
+    train,
 };
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -88,17 +90,7 @@ pub fn attribute(key: &str, kind: AttributeKind, values: &[&str]) -> Attribute {
 
 /// A dataset's head with these attributes and no priors.
 pub fn manifest(attributes: Vec<Attribute>) -> Manifest {
-    Manifest {
-        name: "drawn".into(),
-        project: "test".into(),
-        hash: String::new(),
-        schema: Schema { attributes },
-        policy: Policy::default(),
-        seed: 0,
-        priors: Vec::new(),
-        guideline_versions: BTreeMap::new(),
-        items: 0,
-    }
+    Manifest { project: "test".into(), ..Manifest::new("drawn", Schema { attributes }) }
 }
 
 /// A picture whose colour and stripes tell its class; `variant` moves the stripes.
@@ -130,8 +122,6 @@ pub fn drawn() -> Dataset {
             let hidden = (variant * 3 + class) % 6 == 5;
             let ear = ears[usize::from(class == 1)];
             items.push(Item {
-                image: format!("images/{breed}_{variant}.png"),
-                split,
                 given: BTreeMap::from([("breed".into(), (*breed).into())]),
                 answers: BTreeMap::from([("ear".into(), if hidden { "not_visible" } else { ear }.into())]),
                 targets: BTreeMap::from([(
@@ -139,8 +129,7 @@ pub fn drawn() -> Dataset {
                     if hidden { BTreeMap::new() } else { BTreeMap::from([(ear.to_owned(), 1.0)]) },
                 )]),
                 masks: BTreeMap::from([("ear".into(), u8::from(!hidden))]),
-                votes: BTreeMap::new(),
-                image_hash: String::new(),
+                ..Item::new(format!("images/{breed}_{variant}.png"), split)
             });
         }
     }
@@ -158,7 +147,7 @@ pub fn drawn() -> Dataset {
 }
 
 /// Writes a dataset as the exported folder.
-pub fn export(dataset: &Dataset, dir: &std::path::Path) {
+pub fn export(dataset: &Dataset, dir: &Path) {
     std::fs::create_dir_all(dir.join("images")).unwrap();
     std::fs::write(dir.join("dataset.json"), serde_json::to_vec(&dataset.manifest).unwrap()).unwrap();
     let lines: Vec<String> = dataset.items.iter().map(|item| serde_json::to_string(item).unwrap()).collect();
@@ -166,4 +155,24 @@ pub fn export(dataset: &Dataset, dir: &std::path::Path) {
     for item in &dataset.items {
         std::fs::write(dir.join(&item.image), dataset.bytes(item).unwrap()).unwrap();
     }
+}
+
+/// Small pictures and few epochs; every photo of the drawn set takes a millisecond.
+pub const CONFIG: &str = "epochs = 6\nbatch_size = 8\nimage_size = 32\n";
+
+/// A run on a dataset with the demo's weights.
+pub fn request(dataset: &Dataset, out_dir: &Path, text: &str) -> TrainRequest {
+    TrainRequest {
+        dataset: dataset.clone(),
+        config: RunConfig::from_toml(text).unwrap(),
+        out_dir: out_dir.to_owned(),
+        cache_dir: None,
+        weights: Some(WeightsInput::Bytes(demo_file().into())),
+        resume: false,
+    }
+}
+
+/// A whole run.
+pub fn run(dataset: &Dataset, out_dir: &Path, text: &str) -> Metrics {
+    train(request(dataset, out_dir, text), &Silent).unwrap()
 }

@@ -7,22 +7,7 @@ use kenami_trainer::models::{self, Weights};
 use safetensors::{Dtype, tensor::TensorView};
 use serde::Deserialize;
 
-fn fnv1a64(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |value, byte| (value ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-fn splitmix64(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
-/// Uniform in [-0.5, 0.5).
-pub fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
-    let seed = fnv1a64(name);
-    (0..count as u64).map(move |i| (splitmix64(seed.wrapping_add(i)) >> 40) as f64 / (1u64 << 24) as f64 - 0.5)
-}
+use super::common::uniform;
 
 /// Whether gradients leap where rounding moves a value over a corner (ReLU, ReLU6).
 fn has_corners(model: ModelName) -> bool {
@@ -47,7 +32,7 @@ fn away_from_corners(model: ModelName, name: &str, u: f64) -> f64 {
 
 fn formula(model: ModelName, name: &str, shape: &[usize]) -> Vec<f32> {
     let last = name.rsplit('.').next().unwrap();
-    let u = uniform(name, shape.iter().product());
+    let u = uniform(name, shape.iter().product()).into_iter();
     if has_corners(model) && shape.len() == 1 && matches!(last, "weight" | "bias") {
         return u.map(|u| away_from_corners(model, name, u) as f32).collect();
     }
@@ -77,7 +62,7 @@ pub fn formula_weights(name: ModelName) -> Weights {
 
 /// Normalised photos `[count, side, side, 3]`.
 pub fn photos(count: usize, side: usize) -> Tensor {
-    let values: Vec<f32> = uniform("photos", count * side * side * 3).map(|u| (4.0 * u) as f32).collect();
+    let values: Vec<f32> = uniform("photos", count * side * side * 3).into_iter().map(|u| (4.0 * u) as f32).collect();
     Tensor::from_vec(values, (count, side, side, 3), &Device::Cpu).unwrap()
 }
 

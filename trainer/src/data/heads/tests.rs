@@ -1,6 +1,6 @@
 use approx::assert_relative_eq;
 use kenami_domain::{
-    dataset::{Manifest, Policy, Schema},
+    dataset::{Manifest, Schema},
     schema::{AttributeValue, Prior as TableRow, Texts},
 };
 
@@ -20,14 +20,12 @@ type Photo<'a> = (Split, &'a str, Option<&'a str>, &'a [(&'a str, f64)], u8, &'a
 
 fn dataset(photos: &[Photo<'_>]) -> Dataset {
     let item = |(i, (split, breed, answer, targets, mask, votes)): (usize, &Photo<'_>)| Item {
-        image: format!("images/{i}.jpg"),
-        split: *split,
         given: BTreeMap::from([("breed".to_owned(), (*breed).to_owned())]),
         answers: answer.map(|answer| ("ear".to_owned(), Answer::from(answer))).into_iter().collect(),
         targets: BTreeMap::from([("ear".to_owned(), shares(targets))]),
         masks: BTreeMap::from([("ear".to_owned(), *mask)]),
         votes: BTreeMap::from([("ear".to_owned(), votes.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect())]),
-        image_hash: String::new(),
+        ..Item::new(format!("images/{i}.jpg"), *split)
     };
     let row = |breed: &str, distribution: &[(&str, f64)]| TableRow {
         given_attribute: "breed".into(),
@@ -36,20 +34,17 @@ fn dataset(photos: &[Photo<'_>]) -> Dataset {
         distribution: shares(distribution),
     };
     let manifest = Manifest {
-        name: "d".into(),
-        project: String::new(),
-        hash: String::new(),
-        schema: Schema {
-            attributes: vec![
-                attribute("breed", AttributeKind::Given, &["pug", "husky"]),
-                attribute("ear", AttributeKind::Annotated, &["drop", "erect"]),
-            ],
-        },
-        policy: Policy::default(),
-        seed: 0,
         priors: vec![row("pug", &[("drop", 0.9), ("erect", 0.1)]), row("husky", &[("erect", 1.0)])],
-        guideline_versions: BTreeMap::new(),
         items: photos.len(),
+        ..Manifest::new(
+            "d",
+            Schema {
+                attributes: vec![
+                    attribute("breed", AttributeKind::Given, &["pug", "husky"]),
+                    attribute("ear", AttributeKind::Annotated, &["drop", "erect"]),
+                ],
+            },
+        )
     };
     Dataset::new(manifest, photos.iter().enumerate().map(item).collect(), |_| Ok(Vec::new()))
 }
