@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use kenami_domain::run_config::{RunConfig, TrainPart};
 
 use crate::{
+    attention::SpatialPool,
     augment::{Augment, Mix, draw_mix},
     data::{Batches, Dataset, Loader, LoaderOptions, MemoryBudget, Transform},
     error::{Error, Result},
@@ -40,6 +41,7 @@ pub(crate) struct Fed {
 /// A network whose trunk is trained, with its photos.
 pub(crate) struct FineTune {
     network: Network,
+    pool: SpatialPool,
     trained: Vec<ParameterId>,
     /// Made with the first epoch, whose batches say their size.
     train: Option<Loader>,
@@ -101,9 +103,10 @@ impl FineTune {
             Loader::new(photos.clone(), augment.clone(), normalisation, options(batch_size), Arc::clone(&budget))
         });
         let trained = network.trained();
+        let pool = SpatialPool::new(&config.model, network.graph().features(), config.seed, &device)?;
         let (config, last_stage) = (config.clone(), config.model.train == TrainPart::LastStage);
         let mut tune =
-            Self { network, trained, train: None, make_loader, evaluate, batches: None, cached: None, config };
+            Self { network, pool, trained, train: None, make_loader, evaluate, batches: None, cached: None, config };
         if last_stage {
             tune.cached = Some(tune.cache_maps(dataset, weights, from, cache, observer)?);
         }
@@ -112,7 +115,12 @@ impl FineTune {
 
     /// Features of a photo.
     pub fn width(&self) -> usize {
-        self.network.graph().features()
+        self.pool.width()
+    }
+
+    /// What pools the network's map.
+    pub fn pool(&self) -> &SpatialPool {
+        &self.pool
     }
 
     /// The trunk's trained parameters, at the rates of their stages.
@@ -181,12 +189,12 @@ impl FineTune {
         };
         if is_frozen {
             let map = self.network.infer_between(&input, from, self.network.graph().output())?;
-            return Ok(Fed { features: self.network.pool(&map)?, step: None, mix });
+            return Ok(Fed { features: self.network.pool(&map, &self.pool)?, step: None, mix });
         }
         let pass =
             if self.cached.is_some() { self.network.forward_trained(&input)? } else { self.network.forward(&input)? };
         let map = Var::from_tensor(&pass.output)?;
-        Ok(Fed { features: self.network.pool(map.as_tensor())?, step: Some(Step { map, pass }), mix })
+        Ok(Fed { features: self.network.pool(map.as_tensor(), &self.pool)?, step: Some(Step { map, pass }), mix })
     }
 
     fn load(&mut self, epoch: u32, rows: &[usize]) -> Result<(Tensor, NodeId, Option<Mix>)> {
@@ -222,7 +230,9 @@ impl FineTune {
         if let Some(maps) = &self.cached {
             for rows in rows.chunks(self.config.batch_size as usize) {
                 stop(observer)?;
-                parts.push(self.network.pool(&self.network.infer_between(&maps.read(rows)?, maps.from, output)?)?);
+                let map = self.network.infer_between(&maps.read(rows)?, maps.from, output)?;
+                // Detached part by part: the masks' history would keep every map.
+                parts.push(self.network.pool(&map, &self.pool)?.detach());
             }
         } else {
             for batch in self.evaluate.epoch(0, rows.to_vec(), 0) {
@@ -230,13 +240,13 @@ impl FineTune {
                 let batch = batch?;
                 let shape = (batch.items.len(), batch.size, batch.size, 3);
                 let images = Tensor::from_vec(batch.images, shape, &Device::Cpu)?;
-                parts.push(self.network.pool(&self.network.infer(&images)?)?);
+                parts.push(self.network.pool(&self.network.infer(&images)?, &self.pool)?.detach());
             }
         }
         if parts.is_empty() {
             return Ok(Tensor::zeros((0, self.width()), candle_core::DType::F32, &Device::Cpu)?);
         }
-        Ok(Tensor::cat(&parts, 0)?.detach())
+        Ok(Tensor::cat(&parts, 0)?)
     }
 
     /// Computes the frozen part's output for all photos, as far as it is not cached.

@@ -197,7 +197,10 @@ impl<'a> HeadTrainer<'a> {
             ]
         });
         let of_trunk = trunk.as_ref().map(FineTune::parameters).unwrap_or_default();
-        let parameters: Vec<Parameter> = of_heads.chain(objective.parameters()).chain(of_trunk).collect();
+        let of_masks = trunk.as_ref().map(|trunk| trunk.pool().parameters()).unwrap_or_default();
+        // The trunk's come last: their gradients are not candle's.
+        let parameters: Vec<Parameter> =
+            of_heads.chain(objective.parameters()).chain(of_masks).chain(of_trunk).collect();
         let statistics = trunk.as_ref().map(FineTune::statistics).unwrap_or_default();
         let averaged = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.var.clone()));
         let averaged = averaged.chain(statistics);

@@ -9,11 +9,12 @@ use std::{
 };
 
 use candle_core::{Device, Tensor, Var};
-use kenami_domain::run_config::RunConfig;
+use kenami_domain::run_config::{Attention, RunConfig};
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 
 use crate::{
+    attention::{self, SpatialPool},
     calibrate::tempered,
     data::{Preprocessing, prepare},
     error::{Error, Result},
@@ -61,7 +62,6 @@ impl Predictor {
         let saved = SavedModel::read(bytes).ok_or_else(|| wrong("it does not describe its heads"))?;
         let config = RunConfig::from_toml(&saved.config)?;
         let weights = Weights::from_bytes(config.model.name, bytes)?;
-        let trunk = models::build_trunk(config.model.name, &weights)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(&error.to_string()))?;
         let tensor = |name: String, shape: &[usize]| -> Result<Var> {
             let view = file.tensor(&name).map_err(|_| wrong(&format!("no tensor {name}")))?;
@@ -72,6 +72,15 @@ impl Predictor {
                 view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             Ok(Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?)
         };
+        let pool = match config.model.attention {
+            Attention::None => None,
+            kind => {
+                let masks = if kind == Attention::Single { 1 } else { config.model.attention_masks as usize };
+                let channels = models::graph(config.model.name)?.features();
+                Some(SpatialPool::with_weight(tensor(attention::WEIGHT.to_owned(), &[masks, channels])?.as_tensor())?)
+            }
+        };
+        let trunk = models::build_pooled(config.model.name, &weights, pool.as_ref())?;
         let width = trunk.features();
         let heads = saved.heads.into_iter().map(|head| {
             let classes = head.labels.len();

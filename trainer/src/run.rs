@@ -15,6 +15,7 @@ use kenami_domain::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
+    attention::{self, SpatialPool},
     checkpoint,
     data::{Dataset, HeadData, file_name},
     error::{Error, Result},
@@ -70,6 +71,8 @@ pub(crate) struct Outcome<'a> {
     pub features: &'a Features,
     pub weights: &'a Weights,
     pub trunk: &'a dyn Trunk,
+    /// What pooled the features, where that was trained.
+    pub pool: Option<&'a SpatialPool>,
     pub curves: &'a [CurveRow],
 }
 
@@ -143,7 +146,7 @@ impl Outcome<'_> {
         csv.flush()
     }
 
-    /// Trunk and heads, with everything that predicting needs in the metadata.
+    /// Trunk, attention and heads, with everything that predicting needs in the metadata.
     fn write_model(&self, path: &Path, scored: &[ScoredHead]) -> Result<()> {
         let metadata = SavedModel {
             config: self.config.to_toml(),
@@ -156,12 +159,15 @@ impl Outcome<'_> {
         let failed =
             |error: safetensors::SafeTensorError| Error::Run(format!("cannot write {}: {error}", path.display()));
         let mut bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (head, trained) in self.heads.iter().zip(self.trained) {
-            for (part, var) in [("weight", &trained.weight), ("bias", &trained.bias)] {
-                let values = var.as_tensor().flatten_all()?.to_vec1::<f32>()?;
-                let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                bytes.push((format!("heads.{}.{part}", head.attribute), Dtype::F32, var.dims().to_vec(), raw));
-            }
+        let of_heads = self.heads.iter().zip(self.trained).flat_map(|(head, trained)| {
+            let name = |part: &str| format!("heads.{}.{part}", head.attribute);
+            [(name("weight"), &trained.weight), (name("bias"), &trained.bias)]
+        });
+        let of_masks = self.pool.and_then(SpatialPool::weight).map(|weight| (attention::WEIGHT.to_owned(), weight));
+        for (name, var) in of_heads.chain(of_masks) {
+            let values = var.as_tensor().flatten_all()?.to_vec1::<f32>()?;
+            let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            bytes.push((name, Dtype::F32, var.dims().to_vec(), raw));
         }
         let mut views = Vec::new();
         for (name, dtype, shape, raw) in &bytes {

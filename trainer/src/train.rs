@@ -1,6 +1,11 @@
 //! A whole run, from a dataset to a folder of results.
 
-use std::{fs, path::PathBuf, sync::Mutex, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::Instant,
+};
 
 use kenami_domain::{
     dataset::Split,
@@ -9,6 +14,7 @@ use kenami_domain::{
 };
 
 use crate::{
+    attention::SpatialPool,
     checkpoint::{self, State},
     data::{Dataset, head_data},
     error::{Error, Result},
@@ -49,8 +55,10 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
     models::check(config)?;
-    if config.model.attention != Attention::None {
-        return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
+    if config.model.attention != Attention::None && config.model.train == TrainPart::Heads {
+        // Cached features are pooled already.
+        let what = format!("model.attention = \"{}\" with model.train = \"heads\"", config.model.attention);
+        return missing(what, "model.train = \"last-stage\" and \"all\"");
     }
     // Read and checked, but not followed yet: better refused than passed over.
     let not_yet = [
@@ -141,13 +149,13 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
     let mut state = State::new(identity(&dataset, &resolved, key));
     // Frozen features come once; those of a trained trunk only when it is trained.
-    let extract = |weights: &models::Weights, cache: Option<(&std::path::Path, blake3::Hash)>| {
-        let trunk = models::build_trunk(config.model.name, weights)?;
+    let extract = |weights: &models::Weights, pool: Option<&SpatialPool>, cache: Option<(&Path, blake3::Hash)>| {
+        let trunk = models::build_pooled(config.model.name, weights, pool)?;
         let extracting = Instant::now();
         let features = features::extract(&dataset, trunk.as_ref(), &preprocessing, cache, &recorder)?;
         Ok::<_, Error>((trunk, features, dataset.items.len() as f64 / extracting.elapsed().as_secs_f64().max(1e-9)))
     };
-    let before = frozen.then(|| extract(&weights, cache_dir.as_deref().map(|dir| (dir, key)))).transpose()?;
+    let before = frozen.then(|| extract(&weights, None, cache_dir.as_deref().map(|dir| (dir, key)))).transpose()?;
     let mut trainer = match &before {
         Some((_, features, _)) => {
             HeadTrainer::new(&config, &heads, &features.values, features.width, (&rows.0, &rows.1))?
@@ -168,9 +176,10 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
     recorder.event(Event::Evaluating);
     let trained = trainer.trunk().map(|trunk| trunk.weights(&weights)).transpose()?;
     let weights = trained.unwrap_or(weights);
+    let pool = trainer.trunk().map(FineTune::pool);
     let (trunk, features, images_per_second) = match before {
         Some(before) => before,
-        None => extract(&weights, None)?,
+        None => extract(&weights, pool, None)?,
     };
     let (computed, cached) = (features.computed, features.cached);
     let outcome = Outcome {
@@ -181,6 +190,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         features: &features,
         weights: &weights,
         trunk: trunk.as_ref(),
+        pool,
         curves: &state.rows,
     };
     let mut metrics = outcome.write(&out_dir)?;
@@ -204,7 +214,7 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
 fn train_epochs(
     trainer: &mut HeadTrainer<'_>,
     config: &RunConfig,
-    out_dir: &std::path::Path,
+    out_dir: &Path,
     state: &mut State,
     observer: &dyn Observer,
 ) -> Result<()> {

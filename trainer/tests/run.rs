@@ -335,7 +335,11 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
         ("[stop]\npatience = 2", "stop.patience is not available"),
         ("[evaluate]\nflip = true", "evaluate.flip is not available"),
-        ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
+        (
+            "[model]\nattention = \"multi\"",
+            "model.attention = \"multi\" with model.train = \"heads\" is not available in this version; available: \
+             model.train = \"last-stage\" and \"all\"",
+        ),
         ("[loss]\ncenter = 0.003", "loss.center = 0.003 with model.train = \"heads\""),
         ("[loss]\ntriplet = 1", "loss.triplet = 1 with model.train = \"heads\""),
     ] {

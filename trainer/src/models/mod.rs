@@ -25,6 +25,7 @@ pub use normalisation::Normalisation;
 pub use weights::{TRUNK_PREFIX, Weights, WeightsInput};
 
 use crate::{
+    attention::SpatialPool,
     data::Preprocessing,
     error::{Error, Result},
     graph::{Graph, ParameterSpec},
@@ -146,6 +147,17 @@ pub fn build_trunk(name: ModelName, weights: &Weights) -> Result<Box<dyn Trunk>>
         Family::EfficientNetLite => Ok(Box::new(EfficientNetLite::new(name, weights)?)),
         Family::Dinov2 => Ok(Box::new(Dinov2::new(weights, &candle_core::Device::Cpu)?)),
         _ => Ok(Box::new(GraphTrunk::new(name, weights)?)),
+    }
+}
+
+/// As [`build_trunk`], pooled by `pool`, where there is one.
+///
+/// # Errors
+/// As there; or the model has no graph, whose map could be pooled.
+pub fn build_pooled(name: ModelName, weights: &Weights, pool: Option<&SpatialPool>) -> Result<Box<dyn Trunk>> {
+    match pool.filter(|pool| pool.weight().is_some()) {
+        Some(pool) => Ok(Box::new(GraphTrunk::with_pool(name, weights, pool.clone())?)),
+        None => build_trunk(name, weights),
     }
 }
 

@@ -1,0 +1,146 @@
+//! Runs whose maps are pooled under learned masks.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use candle_core::Device;
+use common::{drawn, request, run};
+use kenami_domain::run_config::RunConfig;
+use kenami_trainer::{
+    Dataset, Error, Event, Observer, Predictor, Silent, TrainRequest,
+    attention::{SpatialPool, WEIGHT},
+    train,
+};
+use safetensors::SafeTensors;
+
+const CHANNELS: usize = 1280;
+const MASKS: usize = 3;
+
+fn config(train: &str, attention: &str) -> String {
+    format!(
+        "epochs = 3\nbatch_size = 8\nimage_size = 64\n[model]\ntrain = \"{train}\"\nattention = \"{attention}\"\n\
+         attention_masks = {MASKS}\n[optimizer]\nlr = 0.05\nema = 0.9\n[schedule]\nfreeze_epochs = 1\n"
+    )
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// `predictions.csv`: per photo and head, values with their probability, most likely first.
+fn written(out: &Path) -> BTreeMap<(String, String), Vec<(String, f64)>> {
+    let mut of: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in csv::Reader::from_path(out.join("predictions.csv")).unwrap().deserialize() {
+        let (image, _, head, answer, probability, _): (String, String, String, String, f64, usize) = row.unwrap();
+        of.entry((image, head)).or_default().push((answer, probability));
+    }
+    of
+}
+
+/// Whether the run's own model says of every photo what the run says.
+fn assert_predicts_the_same(dataset: &Dataset, out: &Path) {
+    let written = written(out);
+    let photos: Vec<(String, Vec<u8>)> = dataset
+        .items
+        .iter()
+        .map(|item| (item.image.trim_start_matches("images/").to_owned(), dataset.bytes(item).unwrap()))
+        .collect();
+    let predictor = Predictor::open(out).unwrap();
+    for prediction in predictor.predict(&photos) {
+        let prediction = prediction.unwrap();
+        for (head, ranked) in prediction.heads {
+            let rows = &written[&(prediction.image.clone(), head)];
+            assert_eq!(rows.len(), ranked.len());
+            for ((a, p), (b, q)) in ranked.iter().zip(rows) {
+                assert!(a == b && (p - q).abs() < 1e-5, "{}: {a} {p} {b} {q}", prediction.image);
+            }
+        }
+    }
+}
+
+#[test]
+fn masks_are_trained_kept_and_used_for_what_the_run_says() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    for (part, attention, masks) in [("last-stage", "multi", MASKS), ("all", "multi", MASKS), ("all", "single", 1)] {
+        let out = dir.path().join(format!("{part}-{attention}"));
+        let text = config(part, attention);
+        let metrics = run(&dataset, &out, &text);
+        let file = fs::read(out.join("model.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&file).unwrap();
+        let weight = file.tensor(WEIGHT).unwrap();
+        assert_eq!(weight.shape(), [masks, CHANNELS]);
+        assert_eq!(file.tensor("heads.breed.weight").unwrap().shape(), [3, masks * CHANNELS]);
+        let start = RunConfig::from_toml(&text).unwrap();
+        let start = SpatialPool::new(&start.model, CHANNELS, start.seed, &Device::Cpu).unwrap();
+        let start = start.weight().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for (mask, (end, start)) in floats(weight.data()).chunks(CHANNELS).zip(start.chunks(CHANNELS)).enumerate() {
+            let moved = end.iter().zip(start).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(moved > 1e-5, "{part} {attention}: mask {mask} stayed where it was ({moved})");
+        }
+        // Validation within training and the evaluation at its end go different ways to the same answer.
+        let rows: Vec<kenami_domain::metrics::CurveRow> =
+            csv::Reader::from_path(out.join("curves.csv")).unwrap().deserialize().collect::<Result<_, _>>().unwrap();
+        let last = |row: &&kenami_domain::metrics::CurveRow| {
+            row.epoch == 3 && row.split == "validation" && row.series == "breed/accuracy"
+        };
+        let last = rows.iter().find(last).unwrap().value;
+        assert!((metrics.heads["breed"]["validation"].accuracy - last).abs() < 1e-9);
+        assert_predicts_the_same(&dataset, &out);
+    }
+}
+
+#[test]
+fn masks_change_what_is_said() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let out = dir.path().join("run");
+    run(&dataset, &out, &config("last-stage", "multi"));
+    let path = out.join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let photo = [("photo.png".to_owned(), dataset.bytes(&dataset.items[0]).unwrap())];
+    let said = |bytes: &[u8]| Predictor::from_bytes(bytes).unwrap().predict(&photo).remove(0).unwrap().heads;
+    let before = said(&bytes);
+    // Other masks in the same file, by the tensor's place in it.
+    let (header, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+    let (from, to) = metadata.info(WEIGHT).unwrap().data_offsets;
+    let mut other = bytes.clone();
+    for (i, value) in other[8 + header + from..8 + header + to].chunks_exact_mut(4).enumerate() {
+        value.copy_from_slice(&((i as f32 * 0.7).sin() * 3.0).to_le_bytes());
+    }
+    assert_ne!(said(&other), before);
+}
+
+/// Cancels once this many epochs are over.
+struct StopAfter(u32, std::sync::atomic::AtomicU32);
+
+impl Observer for StopAfter {
+    fn event(&self, event: Event) {
+        if let Event::Epoch { epoch, .. } = event {
+            self.1.store(epoch, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.1.load(std::sync::atomic::Ordering::Relaxed) >= self.0
+    }
+}
+
+#[test]
+fn a_run_with_masks_that_was_interrupted_ends_bit_identical() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let text = config("last-stage", "multi");
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    run(&dataset, &whole, &text);
+    let stopped = train(request(&dataset, &broken, &text), &StopAfter(2, Default::default()));
+    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
+    let checkpoint = fs::read(broken.join("checkpoint.safetensors")).unwrap();
+    let names = SafeTensors::deserialize(&checkpoint).unwrap();
+    for name in [WEIGHT, "optimizer.0.attention.weight", "ema.attention.weight"] {
+        assert!(names.tensor(name).is_ok(), "the checkpoint has no {name}");
+    }
+    train(TrainRequest { resume: true, ..request(&dataset, &broken, &text) }, &Silent).unwrap();
+    for file in ["model.safetensors", "predictions.csv", "curves.csv"] {
+        assert!(fs::read(whole.join(file)).unwrap() == fs::read(broken.join(file)).unwrap(), "{file} differs");
+    }
+}
