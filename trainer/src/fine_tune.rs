@@ -102,7 +102,8 @@ impl FineTune {
         let make_loader = Box::new(move |batch_size| {
             Loader::new(photos.clone(), augment.clone(), normalisation, options(batch_size), Arc::clone(&budget))
         });
-        let trained = network.trained();
+        let mut trained = network.trained();
+        trained.extend(network.graph().pooled_norm.iter().flat_map(|norm| [norm.weight, norm.bias]));
         let pool = SpatialPool::new(&config.model, network.graph().features(), config.seed, &device)?;
         let (config, last_stage) = (config.clone(), config.model.train == TrainPart::LastStage);
         let mut tune =
@@ -214,10 +215,13 @@ impl FineTune {
     ///
     /// # Errors
     /// Memory cannot be had.
-    pub fn gradients(&self, step: Step, store: &GradStore) -> Result<Vec<Option<Tensor>>> {
+    pub fn gradients(&self, step: Option<Step>, store: &GradStore) -> Result<Vec<Option<Tensor>>> {
+        // Frozen still: what stands behind the map is, too.
+        let Some(step) = step else { return Ok(vec![None; self.trained.len()]) };
         let Some(gradient) = store.get(step.map.as_tensor()) else { return Ok(vec![None; self.trained.len()]) };
         let found: HashMap<ParameterId, Tensor> = self.network.backward(step.pass, gradient)?.into_iter().collect();
-        Ok(self.trained.iter().map(|id| found.get(id).cloned()).collect())
+        let behind = |id: &ParameterId| store.get(self.network.parameters()[*id].as_tensor()).map(Tensor::detach);
+        Ok(self.trained.iter().map(|id| found.get(id).cloned().or_else(|| behind(id))).collect())
     }
 
     /// Pooled features of these rows, as the network is now.

@@ -367,7 +367,7 @@ impl<'a> HeadTrainer<'a> {
         let Some(sum) = total.sum else { return Ok(Gradients::new(vec![None; parameters.len()])) };
         let store = sum.backward()?;
         self.objective.after_backward(&store)?;
-        let (Some(trunk), Some(pass)) = (&self.trunk, pass) else { return Ok(Gradients::of(parameters, &store)) };
+        let Some(trunk) = &self.trunk else { return Ok(Gradients::of(parameters, &store)) };
         let of_trunk = trunk.gradients(pass, &store)?;
         let heads = &parameters[..parameters.len() - of_trunk.len()];
         let of_heads = heads.iter().map(|parameter| store.get(parameter.var.as_tensor()).map(Tensor::detach));

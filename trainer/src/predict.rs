@@ -5,11 +5,14 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use candle_core::{Device, Tensor, Var};
-use kenami_domain::run_config::{Attention, RunConfig};
+use kenami_domain::run_config::{Attention, ModelName, RunConfig};
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 
@@ -18,8 +21,10 @@ use crate::{
     calibrate::tempered,
     data::{Preprocessing, prepare},
     error::{Error, Result},
+    explain::Method,
     heads::LinearHead,
-    models::{self, Trunk, Weights, Workspace},
+    inside::{self, Explanation},
+    models::{self, GraphTrunk, Trunk, Weights, Workspace},
     observer::{Event, Observer},
     run::{MODEL, SavedHead, SavedModel, ranked},
 };
@@ -41,6 +46,10 @@ pub struct Predictor {
     trunk: Box<dyn Trunk>,
     preprocessing: Preprocessing,
     heads: Vec<(SavedHead, LinearHead)>,
+    name: ModelName,
+    /// What a network for a look inside is made of, where the trunk is none itself.
+    spare: Option<(Weights, Option<SpatialPool>)>,
+    opened: OnceLock<GraphTrunk>,
 }
 
 impl Predictor {
@@ -89,7 +98,9 @@ impl Predictor {
             Ok((head, LinearHead { weight, bias }))
         });
         let heads = heads.collect::<Result<_>>()?;
-        Ok(Self { preprocessing: models::preprocessing(&weights, config.image_size), trunk, heads })
+        let preprocessing = models::preprocessing(&weights, config.image_size);
+        let spare = trunk.network().is_none().then_some((weights, pool));
+        Ok(Self { trunk, preprocessing, heads, name: config.model.name, spare, opened: OnceLock::new() })
     }
 
     /// Attributes and their values, in the model's order.
@@ -101,6 +112,29 @@ impl Predictor {
     pub fn predict(&self, photos: &[(String, Vec<u8>)]) -> Vec<Result<Prediction>> {
         let one = |workspace: &mut Workspace, (name, bytes): &(String, Vec<u8>)| self.one(workspace, name, bytes);
         photos.par_iter().map_init(Workspace::default, one).collect()
+    }
+
+    /// Where in a photo the model sees what speaks for `value` of `attribute`.
+    ///
+    /// # Errors
+    /// The model has no such head or value, the photo cannot be read, or the network has no map (DINOv2).
+    pub fn explain(&self, photo: &[u8], attribute: &str, value: &str, method: Method) -> Result<Explanation> {
+        let head = self.heads.iter().find(|(head, _)| head.attribute == attribute);
+        let (head, linear) = head.ok_or_else(|| Error::Run(format!("the model has no head {attribute}")))?;
+        let class = head.labels.iter().position(|label| label == value);
+        let class = class.ok_or_else(|| Error::Run(format!("the model's head {attribute} has no value {value}")))?;
+        let network = self.network()?;
+        let seen = inside::seen(network, &self.preprocessing, ("the photo", photo))?;
+        inside::explain(network, linear, class, seen, method)
+    }
+
+    fn network(&self) -> Result<&GraphTrunk> {
+        if let Some(network) = self.trunk.network().or_else(|| self.opened.get()) {
+            return Ok(network);
+        }
+        let (weights, pool) = self.spare.as_ref().expect("weights are kept where the trunk is no network");
+        let network = GraphTrunk::of(self.name, weights, pool.as_ref())?;
+        Ok(self.opened.get_or_init(|| network))
     }
 
     fn one(&self, workspace: &mut Workspace, name: &str, bytes: &[u8]) -> Result<Prediction> {

@@ -23,8 +23,9 @@ use crate::{
     files::write_atomically,
     folds,
     heads::LinearHead,
-    models::{Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
-    report::{self, ReportInput, ScoredHead},
+    inside::RunExplainer,
+    models::{self, GraphTrunk, Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
+    report::{self, Explainer, ReportInput, ScoredHead},
 };
 
 /// The run's weights: trunk and heads.
@@ -85,13 +86,26 @@ impl Outcome<'_> {
         self.write_model(&out_dir.join(MODEL), &scored)?;
         write_atomically(&out_dir.join(CURVES), |file| write_rows(file, self.curves.iter()))?;
         write_atomically(&out_dir.join(PREDICTIONS), |file| self.write_predictions(file, &scored))?;
+        let opened = match self.trunk.network() {
+            None if self.config.evaluate.explain > 0 => {
+                Some(GraphTrunk::of(self.config.model.name, self.weights, self.pool)?)
+            }
+            _ => None,
+        };
+        let network = opened.as_ref().or_else(|| self.trunk.network());
+        let explainer = network.map(|network| RunExplainer {
+            dataset: self.dataset,
+            preprocessing: models::preprocessing(self.weights, self.config.image_size),
+            network,
+            heads: self.trained,
+        });
         let input = ReportInput {
             dataset: self.dataset,
             config: self.config,
             heads: &scored,
             curves: self.curves,
             timing: Some(self.timing()?),
-            explainer: None,
+            explainer: explainer.as_ref().map(|explainer| explainer as &dyn Explainer),
         };
         report::write(out_dir, &input)
     }

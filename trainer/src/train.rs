@@ -132,10 +132,6 @@ pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> 
         );
         recorder.event(Event::Warning(text));
     }
-    if config.evaluate.explain > 0 {
-        let text = "evaluate.explain is ignored: runs keep pooled features, no maps, in this version".to_owned();
-        recorder.event(Event::Warning(text));
-    }
     fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
     run::clear(&out_dir, resume)?;
 

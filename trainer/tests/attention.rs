@@ -72,9 +72,7 @@ fn masks_are_trained_kept_and_used_for_what_the_run_says() {
         let weight = file.tensor(WEIGHT).unwrap();
         assert_eq!(weight.shape(), [masks, CHANNELS]);
         assert_eq!(file.tensor("heads.breed.weight").unwrap().shape(), [3, masks * CHANNELS]);
-        let start = RunConfig::from_toml(&text).unwrap();
-        let start = SpatialPool::new(&start.model, CHANNELS, start.seed, &Device::Cpu).unwrap();
-        let start = start.weight().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let start = first_masks(&text, CHANNELS);
         for (mask, (end, start)) in floats(weight.data()).chunks(CHANNELS).zip(start.chunks(CHANNELS)).enumerate() {
             let moved = end.iter().zip(start).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(moved > 1e-5, "{part} {attention}: mask {mask} stayed where it was ({moved})");
@@ -143,4 +141,33 @@ fn a_run_with_masks_that_was_interrupted_ends_bit_identical() {
     for file in ["model.safetensors", "predictions.csv", "curves.csv"] {
         assert!(fs::read(whole.join(file)).unwrap() == fs::read(broken.join(file)).unwrap(), "{file} differs");
     }
+}
+
+#[test]
+fn the_norm_after_pooling_of_a_convnext_learns_along() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let text = "epochs = 1\nbatch_size = 16\nimage_size = 32\n[model]\nname = \"convnext_tiny\"\nweights = \"none\"\n\
+                train = \"last-stage\"\nattention = \"multi\"\nattention_masks = 2\n[optimizer]\nlr = 0.05\n";
+    run(&dataset, dir.path(), text);
+    let bytes = fs::read(dir.path().join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let values = |name: &str| floats(file.tensor(name).unwrap().data());
+    assert!(values("trunk.head.norm.weight").iter().any(|x| (x - 1.0).abs() > 1e-4), "the scale stays at 1");
+    assert!(values("trunk.head.norm.bias").iter().any(|x| x.abs() > 1e-4), "the shift stays at 0");
+    assert_eq!(file.tensor("heads.breed.weight").unwrap().shape(), [3, 2 * 768]);
+    assert_predicts_the_same(&dataset, dir.path());
+    let frozen = dir.path().join("frozen");
+    run(&dataset, &frozen, &format!("{text}[schedule]\nfreeze_epochs = 1\n"));
+    let bytes = fs::read(frozen.join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let frozen = floats(file.tensor("trunk.head.norm.weight").unwrap().data());
+    assert!(frozen.iter().all(|x| *x == 1.0), "a frozen trunk's norm is frozen, too");
+    assert_ne!(floats(file.tensor("attention.weight").unwrap().data()), first_masks(text, 768));
+}
+
+/// The masks that a run of this configuration begins with.
+fn first_masks(text: &str, channels: usize) -> Vec<f32> {
+    let config = RunConfig::from_toml(text).unwrap();
+    let start = SpatialPool::new(&config.model, channels, config.seed, &Device::Cpu).unwrap();
+    start.weight().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
 }

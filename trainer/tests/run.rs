@@ -333,6 +333,10 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
             "evaluate.folds = 5 with model.train = \"all\" is not available",
         ),
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
+        (
+            "[model]\nname = \"dinov2_vits14\"\n[evaluate]\nexplain = 1",
+            "evaluate.explain = 1 with dinov2_vits14 is not available",
+        ),
         ("[stop]\npatience = 2", "stop.patience is not available"),
         ("[evaluate]\nflip = true", "evaluate.flip is not available"),
         (

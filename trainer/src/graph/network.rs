@@ -89,7 +89,8 @@ impl Network {
         &self.device
     }
 
-    /// The parameters that training moves.
+    /// The nodes' parameters that training moves: those of which [`Self::backward`] gives gradients. The normalisation after
+    /// pooling has candle's.
     pub fn trained(&self) -> Vec<ParameterId> {
         let nodes = self.graph.nodes[self.frozen + 1..].iter();
         let mut trained: Vec<_> = nodes.flat_map(|node| node.op.parameters()).collect();
@@ -124,17 +125,17 @@ impl Network {
     }
 
     /// What heads take of a feature map `[n, h, w, c]`: its mean, or its mean under each of `pool`'s masks, each normalised
-    /// where the network does so: `[n, width]`. Map and masks may have gradients; the normalisation is as it is.
+    /// where the network does so: `[n, width]`. Map, masks and normalisation have candle's gradients.
     ///
     /// # Errors
     /// The map is not the network's.
     pub fn pool(&self, map: &Tensor, pool: &SpatialPool) -> Result<Tensor> {
         let pooled = pool.forward(map)?.features;
         let Some(norm) = &self.graph.pooled_norm else { return Ok(pooled) };
-        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.parameters[id].as_tensor().detach());
+        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.parameters[id].as_tensor());
         let (photos, width) = pooled.dims2()?;
         let means = pooled.reshape((photos, width / self.graph.features(), self.graph.features()))?;
-        Ok(norm.apply(&means, &weight, &bias)?.reshape((photos, width))?)
+        Ok(norm.apply(&means, weight, bias)?.reshape((photos, width))?)
     }
 
     /// The feature map of photos in training: running statistics move, and the backward pass is prepared.

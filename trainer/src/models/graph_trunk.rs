@@ -40,6 +40,17 @@ impl GraphTrunk {
         self.pool(&self.network.infer(images)?)
     }
 
+    /// The network of a trunk that is none itself, as the fused one of EfficientNet-Lite: for a look at maps.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn of(name: ModelName, weights: &Weights, pool: Option<&SpatialPool>) -> Result<Self> {
+        match pool {
+            Some(pool) => Self::with_pool(name, weights, pool.clone()),
+            None => Self::new(name, weights),
+        }
+    }
+
     /// The feature map `[1, rows, columns, channels]` of a photo of `size` x `size` RGB bytes.
     ///
     /// # Errors
@@ -75,5 +86,9 @@ impl Trunk for GraphTrunk {
     fn forward(&self, pixels: &[u8], size: usize, _: &mut Workspace, features: &mut [f32]) -> Result<()> {
         features.copy_from_slice(&self.pool(&self.map(pixels, size)?)?.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
+    }
+
+    fn network(&self) -> Option<&GraphTrunk> {
+        Some(self)
     }
 }

@@ -50,6 +50,11 @@ pub trait Trunk: Send + Sync {
     /// # Errors
     /// The network cannot take photos of this size, or the tensor library fails.
     fn forward(&self, pixels: &[u8], size: usize, workspace: &mut Workspace, features: &mut [f32]) -> Result<()>;
+
+    /// The network itself, whose maps can be looked at, where the trunk is one.
+    fn network(&self) -> Option<&GraphTrunk> {
+        None
+    }
 }
 
 /// Networks that are built alike.
@@ -115,6 +120,12 @@ pub fn parameters(name: ModelName) -> Vec<ParameterSpec> {
 pub fn check(config: &RunConfig) -> Result<()> {
     if Family::of(config.model.name) != Family::Dinov2 {
         return Ok(());
+    }
+    if config.evaluate.explain > 0 {
+        return Err(Error::Unavailable {
+            what: format!("evaluate.explain = {} with {}", config.evaluate.explain, config.model.name),
+            available: "0; overlays of every other network".to_owned(),
+        });
     }
     if config.model.train != TrainPart::Heads || config.model.attention != Default::default() {
         graph(config.model.name)?;
