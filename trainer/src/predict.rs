@@ -62,6 +62,7 @@ impl Predictor {
         let config = RunConfig::from_toml(&saved.config)?;
         let weights = Weights::from_bytes(config.model.name, bytes)?;
         let trunk = models::build_trunk(config.model.name, &weights)?;
+        let trunk = if config.evaluate.flip { models::mirrored(trunk) } else { trunk };
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(&error.to_string()))?;
         let tensor = |name: String, shape: &[usize]| -> Result<Var> {
             let view = file.tensor(&name).map_err(|_| wrong(&format!("no tensor {name}")))?;
@@ -81,6 +82,11 @@ impl Predictor {
         });
         let heads = heads.collect::<Result<_>>()?;
         Ok(Self { preprocessing: models::preprocessing(&weights, config.image_size), trunk, heads })
+    }
+
+    /// The heads alone.
+    pub(crate) fn into_heads(self) -> Vec<(SavedHead, LinearHead)> {
+        self.heads
     }
 
     /// Attributes and their values, in the model's order.
