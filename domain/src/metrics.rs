@@ -25,6 +25,12 @@ pub struct Metrics {
     /// Epochs trained.
     #[serde(default)]
     pub epochs: u32,
+    /// Why training ended before its last epoch, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopReason>,
+    /// The epoch whose weights were kept, where they are the best epoch's and not the last one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<u32>,
     /// What the run had to say, such as an attribute without a head.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -41,6 +47,16 @@ pub struct Metrics {
     /// Per attribute key: figures of out-of-sample predictions, where folds were asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub out_of_sample: BTreeMap<String, SplitMetrics>,
+}
+
+/// Why training ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// The validation figure made no progress for `stop.patience` epochs.
+    Patience,
+    /// `stop.minutes` were spent.
+    Minutes,
 }
 
 /// Time of the network and its heads on one photo at a time (batch size 1); reading and decoding are not counted.

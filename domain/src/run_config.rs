@@ -198,6 +198,7 @@ impl RunConfig {
         self.data.validate()?;
         self.evaluate.validate()?;
         self.pseudo.validate()?;
+        self.auxiliary.validate()?;
         for (attribute, head) in &self.heads {
             head.validate(attribute)?;
         }

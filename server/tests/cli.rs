@@ -105,12 +105,67 @@ async fn the_whole_loop_on_the_command_line(db: PgPool) {
     };
     assert_eq!(figures("run"), figures("run2"), "the dataset is the same from a folder and from the database");
 
+    let picture = kenami.path("rates.png");
+    let told = kenami.ok(&["train", "--dataset", &dataset, "--config", &config, "--find-lr", &picture]);
+    assert!(told.starts_with("optimizer.lr = ") || told.starts_with("no rate"), "{told}");
+    assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    assert!(fs::read_to_string(kenami.path("rates.csv")).unwrap().starts_with("step,lr,loss,smoothed\n0,"));
+
     let predicted = kenami.path("predicted.csv");
     let images = kenami.path("dataset/images");
     kenami.ok(&["predict", "--run", &run, "--images", &images, "--out", &predicted]);
     let rows = fs::read_to_string(&predicted).unwrap();
     assert_eq!(rows.lines().next(), Some("image,attribute,answer,probability"));
     assert!(rows.lines().any(|row| row.starts_with("pug_1.jpg,breed,")), "{rows}");
+}
+
+/// A run on a folder in a process of its own.
+fn training(kenami: &Kenami, out: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kenami"));
+    let [dataset, config, out] = ["dataset", "long.toml", out].map(|name| kenami.path(name));
+    command.args(["train", "--dataset", &dataset, "--config", &config, "--out", &out]).args(more);
+    command.env("KENAMI_DATA_DIR", kenami.path("data")).env("DATABASE_URL", "postgres://127.0.0.1:1/none");
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_killed_training_ends_as_an_unbroken_one(db: PgPool) {
+    let kenami = Kenami::new(&db);
+    let pets = kenami.folder.path().join("pets");
+    fixtures::pets(&pets);
+    kenami.ok(&["import", "pets", pets.to_str().unwrap(), "--layout", "oxford-pets"]);
+    kenami.ok(&["dataset", "freeze", "pets", "v1"]);
+    kenami.ok(&["export", "pets/v1", "--format", "folder", "--out", &kenami.path("dataset")]);
+    let config = "epochs = 40\nbatch_size = 2\nimage_size = 64\n[model]\nweights = \"demo\"\ntrain = \"all\"\n\
+                  [optimizer]\nlr = 0.001\nema = 0.9\n[stop]\nkeep = \"best\"\n";
+    fs::write(kenami.path("long.toml"), config).unwrap();
+    assert!(training(&kenami, "whole", &[]).status().unwrap().success());
+
+    // Killed at a step that nobody chose, as often as it takes; after the first time there is a checkpoint.
+    let checkpoint = kenami.folder.path().join("broken/checkpoint.safetensors");
+    let mut kills = 0;
+    for round in 0u64.. {
+        let mut child = training(&kenami, "broken", &["--resume"]).spawn().unwrap();
+        while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+        std::thread::sleep(std::time::Duration::from_millis(300 + u64::from(nanos / 1000) % 400 + 200 * round));
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills > 0, "the run was over before it could be killed");
+    for file in ["model.safetensors", "predictions.csv", "curves.csv"] {
+        let [whole, broken] =
+            ["whole", "broken"].map(|run| fs::read(kenami.folder.path().join(run).join(file)).unwrap());
+        assert!(whole == broken, "{file} differs after {kills} kills");
+    }
 }
 
 #[sqlx::test(migrations = "../migrations")]

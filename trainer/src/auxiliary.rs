@@ -5,14 +5,80 @@
 //! the network scores auxiliary photos; here a photo counts by the cosine of its pooled features to its nearest target photos.
 
 use candle_core::{D, Device, Tensor};
+use kenami_domain::{
+    answer::Answer,
+    dataset::{Item, Schema, Split},
+};
 
-use crate::{data::HeadData, error::Result};
+use crate::{
+    data::{Dataset, HeadData, file_name},
+    error::Result,
+    folds::{by_hash, content_hash},
+};
+
+/// Where another set's photos are said to lie, so that no name meets one of the dataset.
+const FOLDER: &str = "auxiliary/";
 
 /// Neighbours whose similarity is averaged, as a default.
 pub const NEIGHBOURS: usize = 10;
 
 /// Rows compared at once.
 const BLOCK: usize = 512;
+
+/// The dataset with the training photos of another one in its training part. They keep the answers, targets and given values
+/// whose attribute and value the dataset knows; photos without any are left out, and so are exact duplicates of the
+/// dataset's own: a photo that is tested on is not trained on.
+///
+/// # Errors
+/// A photo cannot be read.
+pub fn extended(dataset: &Dataset, other: &Dataset) -> Result<Dataset> {
+    let known = by_hash(dataset)?;
+    let mut items = Vec::new();
+    for item in other.items.iter().filter(|item| item.split == Split::Train) {
+        let hash = content_hash(other, item)?;
+        let Some(translated) = translated(&dataset.manifest.schema, item) else { continue };
+        if !known.contains_key(&hash) {
+            let image = format!("{FOLDER}{}", file_name(&item.image));
+            items.push(Item { image, image_hash: hash, ..translated });
+        }
+    }
+    let (source, images) = (other.clone(), other.items.iter().map(|item| file_name(&item.image).to_owned()));
+    let rows: std::collections::HashMap<String, usize> = images.zip(0..).collect();
+    Ok(dataset.extended(items, move |item| {
+        let row = item.image.strip_prefix(FOLDER).and_then(|name| rows.get(name)).copied();
+        let row = row.ok_or(std::io::ErrorKind::NotFound)?;
+        source.bytes(&source.items[row]).map_err(std::io::Error::other)
+    }))
+}
+
+/// Whether the item came by [`extended`].
+pub fn is_auxiliary(item: &Item) -> bool {
+    item.image.starts_with(FOLDER)
+}
+
+/// What the schema knows of an item; `None` if that teaches nothing.
+fn translated(schema: &Schema, item: &Item) -> Option<Item> {
+    let mut kept = Item { given: Default::default(), answers: Default::default(), ..item.clone() };
+    (kept.targets, kept.masks) = Default::default();
+    for attribute in &schema.attributes {
+        let key = &attribute.key;
+        let knows = |value: &str| attribute.values.iter().any(|known| known.key == value);
+        if let Some(value) = item.given.get(key).filter(|value| knows(value)) {
+            kept.given.insert(key.clone(), value.clone());
+        }
+        let is_known = |answer: &&Answer| answer.value().is_none_or(knows);
+        let targets = item.targets.get(key).filter(|targets| targets.keys().all(|value| knows(value)));
+        if let (Some(answer), Some(targets)) = (item.answers.get(key).filter(is_known), targets) {
+            kept.answers.insert(key.clone(), answer.clone());
+            kept.targets.insert(key.clone(), targets.clone());
+            kept.masks.insert(key.clone(), item.masks.get(key).copied().unwrap_or(0));
+        } else {
+            kept.masks.insert(key.clone(), 0);
+        }
+    }
+    let teaches = !kept.given.is_empty() || kept.masks.values().any(|mask| *mask > 0);
+    teaches.then_some(kept)
+}
 
 /// A weight from 0 to 1 for each auxiliary photo.
 ///

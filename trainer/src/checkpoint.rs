@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     files::write_atomically,
     schedule::Plateau,
+    stop::Progress,
 };
 
 const FILE: &str = "checkpoint.safetensors";
@@ -35,12 +36,15 @@ pub(crate) struct State {
     pub plateau: Option<Plateau>,
     /// Updates of the moving average of the weights.
     pub averaged: u64,
+    /// What `[stop]` remembers.
+    #[serde(default)]
+    pub stop: Progress,
 }
 
 impl State {
     /// Before the first epoch.
     pub(crate) fn new(identity: String) -> Self {
-        Self { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 }
+        Self { identity, epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0, stop: Progress::default() }
     }
 }
 

@@ -35,9 +35,22 @@ pub struct Features {
     pub cached: usize,
 }
 
-/// What a cached feature depends on besides the photo.
-pub fn cache_key(model: &str, weights: &Weights, preprocessing: &Preprocessing) -> blake3::Hash {
-    let text = format!("pooled v1 {model} {} {}", weights.hash(), preprocessing.describe());
+impl Features {
+    /// Those of one item.
+    pub(crate) fn row(&self, item: usize) -> &[f32] {
+        &self.values[item * self.width..(item + 1) * self.width]
+    }
+
+    /// Those of the first items alone.
+    pub(crate) fn first(&self, items: usize) -> Self {
+        Self { values: self.values[..items * self.width].to_vec(), ..*self }
+    }
+}
+
+/// What a cached feature depends on besides the photo; `flip`: it is the mean with the mirrored photo's.
+pub fn cache_key(model: &str, weights: &Weights, preprocessing: &Preprocessing, flip: bool) -> blake3::Hash {
+    let flipped = if flip { " flip" } else { "" };
+    let text = format!("pooled v1 {model} {} {}{flipped}", weights.hash(), preprocessing.describe());
     blake3::hash(text.as_bytes())
 }
 

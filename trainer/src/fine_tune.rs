@@ -243,8 +243,17 @@ impl FineTune {
                 stop(observer)?;
                 let batch = batch?;
                 let shape = (batch.items.len(), batch.size, batch.size, 3);
-                let images = Tensor::from_vec(batch.images, shape, &Device::Cpu)?;
-                parts.push(self.network.pool(&self.network.infer(&images)?, &self.pool)?.detach());
+                let pooled = |images: Vec<f32>| {
+                    let images = Tensor::from_vec(images, shape, &Device::Cpu)?;
+                    Ok::<_, Error>(self.network.pool(&self.network.infer(&images)?, &self.pool)?.detach())
+                };
+                parts.push(if self.config.evaluate.flip {
+                    // Row after row, whatever photo it is of.
+                    let mirrored = models::flipped(&batch.images, batch.size);
+                    ((pooled(batch.images)? + pooled(mirrored)?)? / 2.0)?
+                } else {
+                    pooled(batch.images)?
+                });
             }
         }
         if parts.is_empty() {

@@ -1,6 +1,6 @@
 //! Linear heads, and the loop that trains them: on frozen features, or along with a trunk that learns ([`crate::fine_tune`]).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 use candle_core::{DType, Device, Tensor, Var};
 use kenami_domain::{
@@ -17,7 +17,8 @@ use crate::{
     error::{Error, Result},
     fine_tune::{Fed, FineTune},
     losses::{self, Batch, Objective},
-    observer::Observer,
+    lr_finder::{self, Found, Range},
+    observer::{Event, Observer},
     optim::{Gradients, Optimizer, Parameter},
     sampler::Sampler,
     schedule::Schedule,
@@ -139,6 +140,8 @@ pub struct HeadTrainer<'a> {
     train: Part,
     validation: Part,
     trunk: Option<FineTune>,
+    /// After this no step begins.
+    deadline: Option<Instant>,
 }
 
 /// Where a step stands, for messages.
@@ -221,7 +224,13 @@ impl<'a> HeadTrainer<'a> {
             train,
             validation,
             trunk,
+            deadline: None,
         })
+    }
+
+    /// Lets the epoch end early from then on; one step is always made.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
     }
 
     /// The heads, in the order of the data.
@@ -245,6 +254,42 @@ impl<'a> HeadTrainer<'a> {
     /// The weights cannot be written.
     pub fn finish(&mut self) -> Result<()> {
         self.ema.as_mut().map_or(Ok(()), Ema::swap)
+    }
+
+    /// Everything that a finished model consists of, by its names in checkpoints.
+    fn weights(&self) -> Vec<(String, Var)> {
+        let parameters = self.optimizer.parameters().iter();
+        let parameters = parameters.map(|parameter| (parameter.name.clone(), parameter.var.clone()));
+        parameters.chain(self.trunk.iter().flat_map(FineTune::statistics)).collect()
+    }
+
+    /// The names of [`Self::snapshot`]'s tensors.
+    pub(crate) fn weight_names(&self) -> Vec<String> {
+        self.weights().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// A copy of the weights by which the run would be judged now.
+    ///
+    /// # Errors
+    /// Memory cannot be had.
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<(String, Tensor)>> {
+        self.finish()?;
+        let copies = self.weights().into_iter().map(|(name, var)| Ok((name, var.as_tensor().copy()?)));
+        let copies = copies.collect::<Result<_>>();
+        self.finish()?;
+        copies
+    }
+
+    /// Puts a snapshot in the weights' place: the end of training, instead of [`Self::finish`].
+    ///
+    /// # Errors
+    /// A tensor is missing or of another shape.
+    pub(crate) fn finish_with(&mut self, snapshot: &[(String, Tensor)]) -> Result<()> {
+        for (name, var) in self.weights() {
+            let found = snapshot.iter().find(|(of, _)| *of == name);
+            var.set(&found.ok_or_else(|| Error::Run(format!("the best weights lack {name}")))?.1)?;
+        }
+        Ok(())
     }
 
     /// Writes into `state` where training stands, and gives the tensors of a checkpoint.
@@ -288,18 +333,20 @@ impl<'a> HeadTrainer<'a> {
         self.train.draw_votes(self.data, self.config.seed, epoch)?;
         let mut tallies = vec![Tally::default(); self.heads.len()];
         let mut lr = 0.0;
-        let batches = self.sampler.epoch(epoch);
-        if let Some(trunk) = &mut self.trunk {
-            let rows = |batch: &Vec<u32>| batch.iter().map(|photo| self.train.rows[*photo as usize]).collect();
-            trunk.begin(epoch, &batches.iter().map(rows).collect::<Vec<_>>());
-        }
-        for (step, group) in batches.chunks(self.config.optimizer.accumulate as usize).enumerate() {
+        let batches = self.begin(epoch);
+        let groups = batches.chunks(self.config.optimizer.accumulate as usize);
+        let (steps, epochs) = (groups.len(), self.config.epochs);
+        for (step, group) in groups.enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
+            }
+            if step > 0 && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
             }
             lr = self.schedule.rate(self.optimizer.steps() as usize);
             let place = Place { epoch, step: step + 1, lr };
             self.step(group, &mut tallies, place)?;
+            observer.event(Event::Step { epoch, epochs, step: step + 1, steps });
         }
         let mut rows = self.rows(epoch, "train", &tallies);
         let validation = self.validate(observer)?;
@@ -309,6 +356,52 @@ impl<'a> HeadTrainer<'a> {
         rows.extend(self.rows(epoch, "validation", &validation));
         rows.push(CurveRow { epoch, split: "train".to_owned(), series: "lr".to_owned(), value: lr });
         Ok((rows, lr))
+    }
+
+    /// The batches of an epoch, as rows of the training part; the trunk's loader begins to read them.
+    fn begin(&mut self, epoch: u32) -> Vec<Vec<u32>> {
+        let batches = self.sampler.epoch(epoch);
+        if let Some(trunk) = &mut self.trunk {
+            let rows = |batch: &Vec<u32>| batch.iter().map(|photo| self.train.rows[*photo as usize]).collect();
+            trunk.begin(epoch, &batches.iter().map(rows).collect::<Vec<_>>());
+        }
+        batches
+    }
+
+    /// Searches a learning rate: trains batch after batch at rising rates. The trainer is of no use afterwards.
+    ///
+    /// # Errors
+    /// The observer cancelled, or a photo cannot be read.
+    pub(crate) fn find_lr(&mut self, range: Range, observer: &dyn Observer) -> Result<Found> {
+        let (mut epoch, mut step) = (0, 0);
+        let mut batches = Vec::new().into_iter();
+        lr_finder::find(range, |lr| {
+            loop {
+                if observer.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let Some(batch) = batches.next() else {
+                    if epoch > 0 && step == 0 {
+                        return Err(Error::Dataset("there is no answer to learn from".to_owned()));
+                    }
+                    epoch += 1;
+                    self.train.draw_votes(self.data, self.config.seed, epoch)?;
+                    batches = self.begin(epoch).into_iter();
+                    continue;
+                };
+                let mut tallies = vec![Tally::default(); self.heads.len()];
+                match self.step(&[batch], &mut tallies, Place { epoch, step: step + 1, lr }) {
+                    // What the search looks for.
+                    Err(Error::Diverged { .. }) => return Ok(f64::NAN),
+                    other => other?,
+                }
+                // A batch without answers teaches nothing of the rate.
+                let Some(loss) = mean_loss(&tallies) else { continue };
+                step += 1;
+                observer.event(Event::Step { epoch: 1, epochs: 1, step, steps: range.steps as usize });
+                return Ok(loss);
+            }
+        })
     }
 
     /// One step of the optimiser on the mean gradient of these batches.

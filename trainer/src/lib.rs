@@ -42,10 +42,12 @@ mod predict;
 pub mod pseudo;
 mod random;
 pub mod report;
+mod round;
 mod run;
 pub mod sampler;
 pub mod schedule;
 pub mod statistics;
+mod stop;
 pub mod tensorboard;
 mod train;
 
@@ -56,4 +58,4 @@ pub use model_export::{ModelFormat, export_model};
 pub use models::WeightsInput;
 pub use observer::{Event, Observer, Silent};
 pub use predict::{Prediction, Predictor, predict, write_predictions_csv};
-pub use train::{TrainRequest, check_available, train};
+pub use train::{TrainRequest, check_available, find_lr, train};

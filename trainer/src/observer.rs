@@ -20,6 +20,13 @@ pub enum Event {
         /// Of those done, how many came from the cache.
         cached: usize,
     },
+    /// What the first round's model said of unlabelled photos.
+    PseudoLabels {
+        /// Unlabelled photos.
+        photos: usize,
+        /// Of these, so many have an answer that is sure enough to learn from.
+        taken: usize,
+    },
     /// A run of an experiment begins, or is passed over.
     Cell {
         /// The variant's name.

@@ -48,7 +48,8 @@ pub struct Predictor {
     heads: Vec<(SavedHead, LinearHead)>,
     name: ModelName,
     /// What a network for a look inside is made of, where the trunk is none itself.
-    spare: Option<(Weights, Option<SpatialPool>)>,
+    spare: Option<Weights>,
+    pool: Option<SpatialPool>,
     opened: OnceLock<GraphTrunk>,
 }
 
@@ -90,6 +91,7 @@ impl Predictor {
             }
         };
         let trunk = models::build_pooled(config.model.name, &weights, pool.as_ref())?;
+        let trunk = if config.evaluate.flip { models::mirrored(trunk) } else { trunk };
         let width = trunk.features();
         let heads = saved.heads.into_iter().map(|head| {
             let classes = head.labels.len();
@@ -99,8 +101,13 @@ impl Predictor {
         });
         let heads = heads.collect::<Result<_>>()?;
         let preprocessing = models::preprocessing(&weights, config.image_size);
-        let spare = trunk.network().is_none().then_some((weights, pool));
-        Ok(Self { trunk, preprocessing, heads, name: config.model.name, spare, opened: OnceLock::new() })
+        let spare = trunk.network().is_none().then_some(weights);
+        Ok(Self { trunk, preprocessing, heads, name: config.model.name, spare, pool, opened: OnceLock::new() })
+    }
+
+    /// The heads alone, and what they take is pooled by, where that was trained.
+    pub(crate) fn into_heads(self) -> (Vec<(SavedHead, LinearHead)>, Option<SpatialPool>) {
+        (self.heads, self.pool)
     }
 
     /// Attributes and their values, in the model's order.
@@ -132,8 +139,8 @@ impl Predictor {
         if let Some(network) = self.trunk.network().or_else(|| self.opened.get()) {
             return Ok(network);
         }
-        let (weights, pool) = self.spare.as_ref().expect("weights are kept where the trunk is no network");
-        let network = GraphTrunk::of(self.name, weights, pool.as_ref())?;
+        let weights = self.spare.as_ref().expect("weights are kept where the trunk is no network");
+        let network = GraphTrunk::of(self.name, weights, self.pool.as_ref())?;
         Ok(self.opened.get_or_init(|| network))
     }
 

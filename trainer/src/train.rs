@@ -3,32 +3,26 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Mutex,
-    time::Instant,
 };
 
 use kenami_domain::{
-    dataset::Split,
     metrics::Metrics,
-    run_config::{Attention, AugmentPolicy, AuxiliaryWeight, Keep, RunConfig, TrainPart},
+    run_config::{Attention, EvaluateConfig, PseudoConfig, RunConfig, TrainPart},
 };
 
 use crate::{
-    attention::SpatialPool,
-    checkpoint::{self, State},
-    data::{Dataset, head_data},
+    auxiliary, checkpoint,
+    data::{self, Dataset},
     error::{Error, Result},
-    features,
-    fine_tune::FineTune,
-    folds,
-    heads::HeadTrainer,
+    lr_finder::{Found, Range},
     models::{self, WeightsInput},
     observer::{Event, Observer},
-    run::{self, Outcome},
+    pseudo,
+    round::{Round, Start},
 };
 
-/// Maps of the frozen part, below the run's folder, where there is no cache between runs.
-const MAPS: &str = "maps";
+/// The model of the first round, below the run's folder, where a second one follows.
+const FIRST_ROUND: &str = "first_round";
 
 /// What is trained on what, and where the results go.
 #[derive(Debug, Clone)]
@@ -60,18 +54,6 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
         let what = format!("model.attention = \"{}\" with model.train = \"heads\"", config.model.attention);
         return missing(what, "model.train = \"last-stage\" and \"all\"");
     }
-    // Read and checked, but not followed yet: better refused than passed over.
-    let not_yet = [
-        (config.stop.patience > 0, "stop.patience", "0"),
-        (config.stop.minutes > 0.0, "stop.minutes", "0"),
-        (config.stop.keep != Keep::default(), "stop.keep = \"best\"", "last"),
-        (config.evaluate.flip, "evaluate.flip", "false"),
-        (!config.pseudo.images.is_empty(), "pseudo.images", "an empty text"),
-        (config.auxiliary.weight != AuxiliaryWeight::default(), "auxiliary.weight = \"similarity\"", "none"),
-    ];
-    if let Some((_, what, available)) = not_yet.into_iter().find(|(asked, ..)| *asked) {
-        return missing(what.to_owned(), available);
-    }
     if config.model.train != TrainPart::Heads {
         if config.evaluate.folds > 1 {
             let what =
@@ -89,151 +71,71 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     Ok(())
 }
 
-/// Passes events on and remembers the warnings, which belong to the results.
-struct Recorder<'a> {
-    observer: &'a dyn Observer,
-    warnings: Mutex<Vec<String>>,
-}
-
-impl Observer for Recorder<'_> {
-    fn event(&self, event: Event) {
-        if let Event::Warning(text) = &event {
-            tracing::warn!("{text}");
-            self.warnings.lock().expect("no panic while warnings are held").push(text.clone());
-        }
-        self.observer.event(event);
-    }
-
-    fn cancelled(&self) -> bool {
-        self.observer.cancelled()
-    }
-}
-
 /// Trains, evaluates and writes the run's folder. Blocks; uses rayon's threads. Two runs with the same dataset,
 /// configuration and weights on one machine give identical files (but for times), also if one was interrupted and resumed.
+///
+/// With `auxiliary.dataset`, its labelled training photos are trained on as well. With `pseudo.images`, a second round of
+/// `pseudo.epochs` follows: it goes on from the first round's model (kept in the folder `first_round`) with the photos
+/// that this model is sure of. Results are those of the dataset's own photos.
 ///
 /// # Errors
 /// See [`Error`]; [`Error::Cancelled`] where the observer asked to stop.
 pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> {
-    let started = Instant::now();
     check_available(&request.config)?;
-    let TrainRequest { dataset, config, out_dir, cache_dir, weights, resume } = request;
-    let recorder = Recorder { observer, warnings: Mutex::default() };
-    recorder.event(Event::Reading { images: dataset.items.len() });
-    let heads = head_data(&dataset, &config, &mut |text| recorder.event(Event::Warning(text)))?;
-    let frozen = config.model.train == TrainPart::Heads;
-    if config.model.train != TrainPart::All
-        && config.augment.policy != AugmentPolicy::default()
-        && config.augment.policy != AugmentPolicy::None
-    {
-        let text = format!(
-            "augment.policy = \"{}\" is ignored: train = \"{}\" caches features",
-            config.augment.policy, config.model.train
-        );
-        recorder.event(Event::Warning(text));
+    let learnt = learnt(&request, observer)?;
+    if request.config.pseudo.images.is_empty() {
+        return Round::new(request, learnt).run(observer);
     }
-    fs::create_dir_all(&out_dir).map_err(Error::io(&out_dir))?;
-    run::clear(&out_dir, resume)?;
+    second_round(request, learnt, observer)
+}
 
-    let weights = models::load_weights(&config.model, weights.as_ref(), config.seed)?;
-    let resolved = RunConfig {
-        heads: heads.iter().map(|head| (head.attribute.clone(), head.config.clone())).collect(),
-        ..config.clone()
-    };
-    let rows = (rows_of(&dataset, Split::Train), rows_of(&dataset, Split::Validation));
-    let preprocessing = models::preprocessing(&weights, config.image_size);
-    let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing);
-    let mut state = State::new(identity(&dataset, &resolved, key));
-    // Frozen features come once; those of a trained trunk only when it is trained.
-    let extract = |weights: &models::Weights, pool: Option<&SpatialPool>, cache: Option<(&Path, blake3::Hash)>| {
-        let trunk = models::build_pooled(config.model.name, weights, pool)?;
-        let extracting = Instant::now();
-        let features = features::extract(&dataset, trunk.as_ref(), &preprocessing, cache, &recorder)?;
-        Ok::<_, Error>((trunk, features, dataset.items.len() as f64 / extracting.elapsed().as_secs_f64().max(1e-9)))
-    };
-    let before = frozen.then(|| extract(&weights, None, cache_dir.as_deref().map(|dir| (dir, key)))).transpose()?;
-    let mut trainer = match &before {
-        Some((_, features, _)) => {
-            HeadTrainer::new(&config, &heads, &features.values, features.width, (&rows.0, &rows.1))?
-        }
-        None => {
-            let maps = cache_dir.clone().unwrap_or_else(|| out_dir.join(MAPS));
-            let tune = FineTune::new(&dataset, &config, &weights, &maps, &recorder)?;
-            HeadTrainer::fine_tuning(&config, &heads, tune, (&rows.0, &rows.1))?
-        }
-    };
-    if resume && let Some((earlier, tensors)) = checkpoint::load(&out_dir, &state.identity)? {
-        trainer.restore(&earlier, |name| tensors.find(name))?;
-        state = earlier;
-    }
-    train_epochs(&mut trainer, &config, &out_dir, &mut state, &recorder)?;
-    trainer.finish()?;
+/// Searches a learning rate for the request: trains from its weights at rising rates, and throws the weights away. Nothing is
+/// written to its folder.
+///
+/// # Errors
+/// As [`train`]; the range is empty.
+pub fn find_lr(request: TrainRequest, range: Range, observer: &dyn Observer) -> Result<Found> {
+    check_available(&request.config)?;
+    let learnt = learnt(&request, observer)?;
+    Round::new(request, learnt).find_lr(range, observer)
+}
 
-    recorder.event(Event::Evaluating);
-    let trained = trainer.trunk().map(|trunk| trunk.weights(&weights)).transpose()?;
-    let weights = trained.unwrap_or(weights);
-    let pool = trainer.trunk().map(FineTune::pool);
-    let (trunk, features, images_per_second) = match before {
-        Some(before) => before,
-        None => extract(&weights, pool, None)?,
-    };
-    let (computed, cached) = (features.computed, features.cached);
-    let outcome = Outcome {
-        dataset: &dataset,
-        config: &resolved,
-        heads: &heads,
-        trained: trainer.heads(),
-        features: &features,
-        weights: &weights,
-        trunk: trunk.as_ref(),
-        pool,
-        curves: &state.rows,
-    };
-    let mut metrics = outcome.write(&out_dir)?;
-    if config.evaluate.folds > 1 {
-        let predictions = folds::heads_only(&dataset, &config, &features, &recorder)?;
-        metrics.out_of_sample = folds::write(&out_dir, &dataset, &heads, &predictions)?;
+/// The dataset with the photos of another one, where the configuration names it.
+fn learnt(request: &TrainRequest, observer: &dyn Observer) -> Result<Dataset> {
+    let dir = &request.config.auxiliary.dataset;
+    if dir.is_empty() {
+        return Ok(request.dataset.clone());
     }
-    metrics.images_per_second = images_per_second;
-    metrics.photos = dataset.items.len();
-    (metrics.features_computed, metrics.features_cached) = (computed, cached);
-    metrics.epochs = config.epochs;
-    metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
-    metrics.seconds = started.elapsed().as_secs_f64();
-    run::write_metrics(&out_dir, &metrics)?;
-    fs::remove_file(checkpoint::path(&out_dir)).map_err(Error::io(&out_dir))?;
-    let _ = fs::remove_dir_all(out_dir.join(MAPS));
-    recorder.event(Event::Finished { seconds: metrics.seconds });
+    let other = Dataset::open(dir)?;
+    let extended = auxiliary::extended(&request.dataset, &other)?;
+    let more = extended.items.len() - request.dataset.items.len();
+    if more == 0 {
+        return Err(Error::Dataset(format!("{dir}: none of its training photos has an answer that the dataset knows")));
+    }
+    observer.event(Event::Reading { images: more });
+    Ok(extended)
+}
+
+fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer) -> Result<Metrics> {
+    let pseudo = request.config.pseudo.clone();
+    let photos = data::photos_in(Path::new(&pseudo.images))?;
+    let first_dir = request.out_dir.join(FIRST_ROUND);
+    let config = RunConfig {
+        pseudo: PseudoConfig::default(),
+        evaluate: EvaluateConfig { folds: 0, explain: 0, ..request.config.evaluate.clone() },
+        ..request.config.clone()
+    };
+    let first = TrainRequest { config, out_dir: first_dir.clone(), ..request.clone() };
+    fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
+    // Its checkpoint stays until all is done: a resumed run does not train it again.
+    Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
+    let (learnt, labelled) = pseudo::from_run(&learnt, &first_dir, &photos, pseudo.threshold, observer)?;
+    let taken: Vec<String> = labelled.answers.iter().map(|(key, count)| format!("{count} for {key}")).collect();
+    observer.event(Event::PseudoLabels { photos: photos.len(), taken: labelled.items.len() });
+    tracing::info!("pseudo-labels: {} ({} photos unsure, {} known)", taken.join(", "), labelled.unsure, labelled.known);
+    let start = Start::open(request.config.model.name, &first_dir, pseudo.epochs)?;
+    let metrics = Round { start: Some(start), ..Round::new(request, learnt) }.run(observer)?;
+    let checkpoint = checkpoint::path(&first_dir);
+    fs::remove_file(&checkpoint).map_err(Error::io(&checkpoint))?;
     Ok(metrics)
-}
-
-fn train_epochs(
-    trainer: &mut HeadTrainer<'_>,
-    config: &RunConfig,
-    out_dir: &Path,
-    state: &mut State,
-    observer: &dyn Observer,
-) -> Result<()> {
-    for epoch in state.epoch + 1..=config.epochs {
-        let (rows, lr) = trainer.epoch(epoch, observer)?;
-        state.epoch = epoch;
-        state.rows.extend(rows.iter().cloned());
-        let tensors = trainer.save(state)?;
-        checkpoint::save(out_dir, state, tensors)?;
-        observer.event(Event::Epoch { epoch, epochs: config.epochs, lr, rows });
-    }
-    Ok(())
-}
-
-fn rows_of(dataset: &Dataset, split: Split) -> Vec<usize> {
-    let rows = dataset.items.iter().enumerate().filter(|(_, item)| item.split == split);
-    rows.map(|(row, _)| row).collect()
-}
-
-fn identity(dataset: &Dataset, config: &RunConfig, features: blake3::Hash) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(dataset.fingerprint().as_bytes());
-    hasher.update(config.to_toml().as_bytes());
-    hasher.update(features.as_bytes());
-    hasher.finalize().to_hex().to_string()
 }

@@ -5,9 +5,9 @@ mod common;
 
 use std::{collections::BTreeSet, fs};
 
-use common::{CONFIG, drawn, export, run};
-use kenami_domain::{csvio::read_probabilities, dataset::Split};
-use kenami_trainer::{Silent, pseudo};
+use common::{CONFIG, attribute, drawn, export, manifest, request, run};
+use kenami_domain::{csvio::read_probabilities, dataset::Split, schema::AttributeKind};
+use kenami_trainer::{Dataset, Error, Event, Observer, Silent, TrainRequest, auxiliary, pseudo, train};
 
 fn name(image: &str) -> &str {
     image.rsplit('/').next().unwrap()
@@ -73,4 +73,96 @@ fn what_a_model_is_sure_of_is_trained_on_in_a_second_round() {
     // Nothing is certain enough for a threshold of 1.
     let (extended, labelled) = pseudo::from_run(&few, &first, &photos, 1.0, &Silent).unwrap();
     assert_eq!((extended.items.len(), labelled.unsure), (few.items.len(), photos.len()));
+}
+
+/// Stops after so many epochs over all rounds.
+struct StopsAfter(std::sync::atomic::AtomicI32);
+
+impl Observer for StopsAfter {
+    fn event(&self, event: Event) {
+        if let Event::Epoch { .. } = event {
+            self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed) <= 0
+    }
+}
+
+#[test]
+fn a_run_makes_its_second_round_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = drawn();
+    let unlabelled = dir.path().join("unlabelled");
+    fs::create_dir_all(&unlabelled).unwrap();
+    let mut few = all.clone();
+    few.items.retain(|item| item.split != Split::Train || !item.image.ends_with("5.png"));
+    for item in all.items.iter().filter(|item| !few.items.contains(item)) {
+        fs::write(unlabelled.join(name(&item.image)), all.bytes(item).unwrap()).unwrap();
+    }
+    let taken = all.items.len() - few.items.len();
+    assert!(taken >= 3);
+    for part in ["heads", "all"] {
+        let text = format!(
+            "epochs = 3\nbatch_size = 8\nimage_size = 32\n[model]\ntrain = \"{part}\"\n[pseudo]\nimages = \"{}\"\nthreshold = 0.3\nepochs = 2\n",
+            unlabelled.display()
+        );
+        let (whole, broken) = (dir.path().join(format!("{part}-a")), dir.path().join(format!("{part}-b")));
+        let metrics = train(request(&few, &whole, &text), &Silent).unwrap();
+        assert_eq!((metrics.epochs, metrics.photos), (2, few.items.len() + taken));
+        assert!(whole.join("first_round/model.safetensors").exists());
+        assert!(!whole.join("first_round/checkpoint.safetensors").exists());
+        let rows = fs::read_to_string(whole.join("predictions.csv")).unwrap();
+        assert!(!rows.contains("pseudo"), "results are those of the dataset's own photos");
+        assert_eq!(metrics.heads["breed"]["test"].n, 9);
+        // Broken off in the first round, and in the second.
+        for stop_after in [2, 4] {
+            let stops = StopsAfter(stop_after.into());
+            assert!(matches!(train(request(&few, &broken, &text), &stops), Err(Error::Cancelled)));
+            train(TrainRequest { resume: true, ..request(&few, &broken, &text) }, &Silent).unwrap();
+            for file in ["model.safetensors", "predictions.csv", "curves.csv"] {
+                assert!(fs::read(whole.join(file)).unwrap() == fs::read(broken.join(file)).unwrap(), "{part} {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_sets_photos_are_trained_on_by_their_similarity() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = drawn();
+    let mut few = all.clone();
+    few.items.retain(|item| item.split != Split::Train || !item.image.ends_with("5.png"));
+    // The other set knows one breed that the dataset does not, and a tail that it does; one photo is a test photo.
+    let mut other = all.clone();
+    other.items.retain(|item| !few.items.contains(item) || item.image.ends_with("akita_14.png"));
+    other.items.iter_mut().for_each(|item| item.split = Split::Train);
+    let strange = other.items.iter_mut().find(|item| item.image.ends_with("corgi_5.png")).unwrap();
+    strange.given.insert("breed".into(), "dingo".into());
+    (strange.answers, strange.masks) = Default::default();
+    let breeds = attribute("breed", AttributeKind::Given, &["akita", "beagle", "corgi", "dingo"]);
+    let ear = attribute("ear", AttributeKind::Annotated, &["drop", "erect"]);
+    other.manifest = manifest(vec![breeds, ear]);
+    let folder = dir.path().join("other");
+    export(&other, &folder);
+    let extended = auxiliary::extended(&few, &Dataset::open(&folder).unwrap()).unwrap();
+    let more: Vec<_> = extended.items[few.items.len()..].iter().collect();
+    assert!(more.iter().all(|item| auxiliary::is_auxiliary(item) && item.split == Split::Train));
+    assert_eq!(more.len(), other.items.len() - 2, "the test photo and the dingo stay out");
+
+    let run_with = |name: &str, weight: &str| {
+        let text = format!("{CONFIG}[auxiliary]\ndataset = \"{}\"\nweight = \"{weight}\"\n", folder.display());
+        let metrics = run(&few, &dir.path().join(name), &text);
+        assert_eq!(metrics.photos, extended.items.len());
+        fs::read(dir.path().join(name).join("model.safetensors")).unwrap()
+    };
+    let plain = fs::read({
+        run(&few, &dir.path().join("plain"), CONFIG);
+        dir.path().join("plain/model.safetensors")
+    });
+    let (alike, weighed) = (run_with("alike", "none"), run_with("weighed", "similarity"));
+    assert!(plain.unwrap() != alike && alike != weighed, "each teaches something else");
+    let text = format!("{CONFIG}[auxiliary]\ndataset = \"{}\"\n", dir.path().join("none").display());
+    assert!(train(request(&few, &dir.path().join("x"), &text), &Silent).is_err());
 }

@@ -15,7 +15,7 @@ use std::{
 use common::{CONFIG, demo_file, drawn, export, request};
 use kenami_domain::{
     dataset::Split,
-    metrics::{CurveRow, Metrics},
+    metrics::{CurveRow, Metrics, StopReason},
     run_config::RunConfig,
 };
 use kenami_trainer::{
@@ -337,8 +337,6 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
             "[model]\nname = \"dinov2_vits14\"\n[evaluate]\nexplain = 1",
             "evaluate.explain = 1 with dinov2_vits14 is not available",
         ),
-        ("[stop]\npatience = 2", "stop.patience is not available"),
-        ("[evaluate]\nflip = true", "evaluate.flip is not available"),
         (
             "[model]\nattention = \"multi\"",
             "model.attention = \"multi\" with model.train = \"heads\" is not available in this version; available: \
@@ -368,4 +366,132 @@ fn a_folder_that_is_no_dataset_is_said_by_file_and_line() {
         fs::write(dir.path().join("items.jsonl"), format!("{items}{line}\n")).unwrap();
         assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains(word));
     }
+}
+
+/// Curves in the order they were written.
+fn curves(out: &Path, series: &str, split: &str) -> Vec<f64> {
+    let rows = csv::Reader::from_path(out.join("curves.csv")).unwrap().into_deserialize::<CurveRow>();
+    let rows = rows.map(Result::unwrap).filter(|row| row.series == series && row.split == split);
+    rows.map(|row| row.value).collect()
+}
+
+#[test]
+fn the_best_epoch_is_kept_also_over_an_interruption() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let stop = "[stop]\npatience = 3\nmetric = \"loss\"\nhead = \"breed\"\nkeep = \"best\"\n";
+    // A rate at which the loss soon rises again, with and without a trunk that moves.
+    for (part, text) in [
+        (
+            "heads",
+            format!(
+                "{}[optimizer]\nlr = 2.0\n[schedule]\nname = \"constant\"\n{stop}",
+                CONFIG.replace("epochs = 6", "epochs = 30")
+            ),
+        ),
+        ("all", format!("{}{stop}", fine_tuning("all").replace("epochs = 3", "epochs = 6"))),
+    ] {
+        let (whole, broken) = (dir.path().join(format!("{part}-a")), dir.path().join(format!("{part}-b")));
+        let metrics = train(request(&dataset, &whole, &text), &Silent).unwrap();
+        let losses = curves(&whole, "breed/loss", "validation");
+        let best = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap();
+        assert_eq!(metrics.best_epoch, Some(best as u32 + 1), "{part}: {losses:?}");
+        assert_eq!(metrics.epochs as usize, losses.len());
+        if part == "heads" {
+            assert_eq!((metrics.stopped, losses.len()), (Some(StopReason::Patience), best + 4), "{losses:?}");
+        }
+        // The figures are those of the weights that were kept: without temperature, the validation loss is the curve's.
+        let validation = &metrics.heads["breed"]["validation"];
+        let accuracy = curves(&whole, "breed/accuracy", "validation")[best];
+        assert!((validation.accuracy - accuracy).abs() < 1e-9, "{part}: {} {accuracy}", validation.accuracy);
+
+        let watch = Watch { stop_after: Some(metrics.epochs - 1), ..Watch::default() };
+        assert!(matches!(train(request(&dataset, &broken, &text), &watch), Err(Error::Cancelled)));
+        let resumed = train(TrainRequest { resume: true, ..request(&dataset, &broken, &text) }, &Silent).unwrap();
+        assert_eq!((resumed.best_epoch, resumed.stopped), (metrics.best_epoch, metrics.stopped));
+        assert_same_results(&whole, &broken);
+    }
+    let text = format!("{CONFIG}[stop]\npatience = 1\nhead = \"nose\"\n");
+    let error = train(request(&dataset, &dir.path().join("c"), &text), &Silent).unwrap_err().to_string();
+    assert!(error.contains("stop.head = \"nose\"") && error.contains("breed, ear"), "{error}");
+}
+
+#[test]
+fn a_spent_budget_ends_the_run_in_good_order() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let text = format!("{}[stop]\nminutes = 0.00001\n", CONFIG.replace("epochs = 6", "epochs = 1000"));
+    let metrics = train(request(&dataset, dir.path(), &text), &Silent).unwrap();
+    assert_eq!(metrics.stopped, Some(StopReason::Minutes));
+    assert!(metrics.epochs < 1000 && dir.path().join("model.safetensors").exists());
+    assert_eq!(curves(dir.path(), "lr", "train").len(), metrics.epochs as usize);
+}
+
+#[test]
+fn a_run_leaves_its_curves_for_tensorboard() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let watch = Watch { stop_after: Some(3), ..Watch::default() };
+    train(request(&dataset, dir.path(), CONFIG), &watch).unwrap_err();
+    train(TrainRequest { resume: true, ..request(&dataset, dir.path(), CONFIG) }, &Silent).unwrap();
+    let files = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.into_iter().find(|path| path.to_string_lossy().contains("tfevents")).expect("an event file");
+    let scalars = kenami_trainer::tensorboard::read(&file).unwrap();
+    let losses = scalars.iter().filter(|scalar| scalar.tag == "breed/loss/train");
+    let losses: Vec<(u64, f32)> = losses.map(|scalar| (scalar.step, scalar.value)).collect();
+    let expected = curves(dir.path(), "breed/loss", "train").into_iter().map(|value| value as f32);
+    assert_eq!(losses, (1..=6).zip(expected).collect::<Vec<_>>());
+}
+
+#[test]
+fn steps_are_told_one_by_one() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let watch = Watch::default();
+    train(request(&dataset, dir.path(), CONFIG), &watch).unwrap();
+    let events = watch.events.lock().unwrap();
+    let steps = events.iter().filter_map(|event| match event {
+        Event::Step { epoch: 2, step, steps, .. } => Some((*step, *steps)),
+        _ => None,
+    });
+    // 30 training photos in batches of 8.
+    assert_eq!(steps.collect::<Vec<_>>(), [(1, 4), (2, 4), (3, 4), (4, 4)]);
+}
+
+#[test]
+fn mirrored_photos_are_averaged_in_the_run_and_in_predictions() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let (plain, flipped) = (dir.path().join("plain"), dir.path().join("flipped"));
+    // A size whose crop leaves as much on the left as on the right.
+    let tuning = fine_tuning("all").replace("image_size = 64", "image_size = 56");
+    train(request(&dataset, &plain, &tuning), &Silent).unwrap();
+    let text = format!("{tuning}[evaluate]\nflip = true\n");
+    train(request(&dataset, &flipped, &text), &Silent).unwrap();
+    let [bytes, other] = [&plain, &flipped].map(|out| fs::read(out.join("model.safetensors")).unwrap());
+    let tensors = |bytes: &[u8]| -> Vec<u8> {
+        let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        ["heads.breed.weight", "heads.ear.bias"]
+            .iter()
+            .flat_map(|name| file.tensor(name).unwrap().data().to_vec())
+            .collect()
+    };
+    assert!(tensors(&bytes) == tensors(&other), "training is the same");
+    let item = &dataset.items[40];
+    let photo = image::load_from_memory(&dataset.bytes(item).unwrap()).unwrap();
+    let mut mirrored = std::io::Cursor::new(Vec::new());
+    photo.fliph().write_to(&mut mirrored, image::ImageFormat::Png).unwrap();
+    let photos = [("a".to_owned(), dataset.bytes(item).unwrap()), ("b".to_owned(), mirrored.into_inner())];
+    let of = |out: &Path| {
+        let predictions = Predictor::open(out).unwrap().predict(&photos);
+        let breed = |prediction: kenami_trainer::Result<kenami_trainer::Prediction>| {
+            let ranked = prediction.unwrap().heads["breed"].clone();
+            ranked.into_iter().collect::<std::collections::BTreeMap<_, _>>()["akita"]
+        };
+        let both: Vec<f64> = predictions.into_iter().map(breed).collect();
+        [both[0], both[1]]
+    };
+    let (one_side, both) = (of(&plain), of(&flipped));
+    assert!((one_side[0] - one_side[1]).abs() > 1e-4, "the picture is not symmetric: {one_side:?}");
+    assert!((both[0] - both[1]).abs() < 1e-5, "{both:?}");
+    let rows = fs::read_to_string(flipped.join("predictions.csv")).unwrap();
+    let name = item.image.trim_start_matches("images/");
+    let row = rows.lines().find(|row| row.starts_with(name) && row.contains("breed,akita")).unwrap();
+    let written: f64 = row.split(',').nth(4).unwrap().parse().unwrap();
+    assert!((written - both[0]).abs() < 1e-5, "{written} {both:?}");
 }

@@ -64,6 +64,8 @@ pub struct PseudoConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuxiliaryConfig {
+    /// Folder of an exported dataset whose training photos are trained on as well. Default empty: none.
+    pub dataset: String,
     /// How much each of them counts. Default `none`: all alike.
     pub weight: AuxiliaryWeight,
 }
@@ -104,6 +106,15 @@ impl EvaluateConfig {
             return Err(ConfigError::at("evaluate.folds", "is 1, must be 0 (none) or 2 and more"));
         }
         within("evaluate.folds", f64::from(self.folds), 0.0, 100.0)
+    }
+}
+
+impl AuxiliaryConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.weight != AuxiliaryWeight::default() && self.dataset.is_empty() {
+            return Err(ConfigError::at("auxiliary.weight", "has nothing to weigh: auxiliary.dataset names no folder"));
+        }
+        Ok(())
     }
 }
 

@@ -149,8 +149,14 @@ impl Observer for TrainProgress {
             Event::Features { done, total, .. } => {
                 self.progress.set(done as u64, total as u64, "Computing features");
             }
-            Event::Epoch { epoch, epochs, rows, .. } => {
-                self.progress.set(u64::from(epoch), u64::from(epochs), "Training");
+            Event::PseudoLabels { taken, .. } => {
+                self.progress.begin(taken, "Second round on pseudo-labelled photos");
+            }
+            Event::Step { epoch, epochs, step, steps } => {
+                let done = (epoch as usize - 1) * steps + step;
+                self.progress.set(done as u64, epochs as u64 * steps as u64, "Training");
+            }
+            Event::Epoch { rows, .. } => {
                 if let Some(curves) = &self.curves {
                     // Nobody listens any more only where the job has failed already.
                     let _ = curves.send(rows);

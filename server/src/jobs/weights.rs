@@ -16,9 +16,11 @@ use crate::{cli::Context, demo};
 /// What does not fit, for the person who wrote it.
 pub fn check_page_config(config: &RunConfig) -> Result<(), kenami_trainer::Error> {
     kenami_trainer::check_available(config)?;
-    if !config.pseudo.images.is_empty() {
-        let message = "a page cannot name a folder; it is for `kenami train`".to_owned();
-        return Err(ConfigError { key: Some("pseudo.images".into()), line: None, column: None, message }.into());
+    for (key, folder) in [("pseudo.images", &config.pseudo.images), ("auxiliary.dataset", &config.auxiliary.dataset)] {
+        if !folder.is_empty() {
+            let message = "a page cannot name a folder; it is for `kenami train`".to_owned();
+            return Err(ConfigError { key: Some(key.into()), line: None, column: None, message }.into());
+        }
     }
     let refused =
         |message: String| ConfigError { key: Some("model.weights".into()), line: None, column: None, message };

@@ -43,6 +43,16 @@ pub struct HeadData {
 }
 
 impl HeadData {
+    /// The head over the first items alone.
+    pub(crate) fn first(&self, items: usize) -> Self {
+        Self {
+            targets: self.targets[..items * self.labels.len()].to_vec(),
+            mask: self.mask[..items].to_vec(),
+            truth: self.truth[..items].to_vec(),
+            ..self.clone()
+        }
+    }
+
     /// The targets of an epoch, `[items, labels]`: always the same, or with `votes = "sampled"` one vote drawn from each
     /// item's distribution (before smoothing; with `targets = "instance"` these are its vote shares) and then smoothed.
     /// The draw depends on seed, epoch, head and item alone.

@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
+
+use image::ImageFormat;
 
 use super::Dataset;
 use crate::error::{Error, Result};
@@ -85,4 +87,20 @@ impl MemoryBudget {
     pub(super) fn give_back(&self, bytes: usize) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
+}
+
+/// The pictures that lie in a folder, by their endings, in the order of their names.
+///
+/// # Errors
+/// The folder cannot be read, or there are none in it.
+pub fn photos_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(Error::io(dir))?;
+    let paths = entries.into_iter().map(|entry| entry.path());
+    let mut photos: Vec<PathBuf> =
+        paths.filter(|path| path.is_file() && ImageFormat::from_path(path).is_ok()).collect();
+    photos.sort();
+    if photos.is_empty() {
+        return Err(Error::Dataset(format!("{}: there are no photos in it", dir.display())));
+    }
+    Ok(photos)
 }

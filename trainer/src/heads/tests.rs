@@ -135,7 +135,7 @@ fn leave(config: &RunConfig, epochs: u32, break_after: Option<u32>) -> Vec<f32> 
     let (features, heads) = problem();
     let new = || HeadTrainer::new(config, &heads, &features, 4, (&TRAIN, &VALIDATION)).unwrap();
     let mut trainer = new();
-    let mut state = State { identity: String::new(), epoch: 0, steps: 0, rows: Vec::new(), plateau: None, averaged: 0 };
+    let mut state = State::new(String::new());
     for epoch in 1..=epochs {
         trainer.epoch(epoch, &Silent).unwrap();
         if break_after == Some(epoch) {

@@ -10,6 +10,7 @@ mod graph_trunk;
 mod hub;
 mod init;
 mod key_layouts;
+mod mirrored;
 mod normalisation;
 mod resnet;
 mod tensor_file;
@@ -21,6 +22,8 @@ pub use dinov2::Dinov2;
 pub use efficientnet_lite::EfficientNetLite;
 pub use graph_trunk::GraphTrunk;
 pub use key_layouts::KeyLayout;
+pub(crate) use mirrored::flipped;
+pub use mirrored::mirrored;
 pub use normalisation::Normalisation;
 pub use weights::{TRUNK_PREFIX, Weights, WeightsInput};
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use kenami_domain::metrics::{Confusion, CurveRow};
 
 use super::canvas::{BLUE, Canvas, Colour, INK, LETTER, ORANGE, PALE, WHITE, shortened, width_of};
-use crate::evaluate::ReliabilityBin;
+use crate::{
+    evaluate::ReliabilityBin,
+    lr_finder::{Found, Row},
+};
 
 const MARGIN: i32 = 16;
 /// Letters of a label beside or above a matrix.
@@ -119,12 +122,38 @@ pub(super) fn curves(rows: &[CurveRow]) -> Canvas {
     let mut canvas = Canvas::new(columns * CURVE.0 + MARGIN, lines * CURVE.1 + MARGIN);
     for (number, name) in names.iter().enumerate() {
         let corner = (number as i32 % columns * CURVE.0, number as i32 / columns * CURVE.1);
-        panel(&mut canvas, corner, name, &series[name]);
+        panel(&mut canvas, corner, name, &series[name], |first, last| (format!("{first}"), format!("epoch {last}")));
     }
     canvas
 }
 
-fn panel(canvas: &mut Canvas, (x, y): (i32, i32), name: &str, splits: &Splits<'_>) {
+/// The losses of a learning-rate search over the rate's logarithm; a green line marks the suggestion.
+pub(super) fn rates(found: &Found) -> Canvas {
+    let points = |of: fn(&Row) -> f64| found.rows.iter().map(|row| (row.lr.log10(), of(row))).collect::<Vec<_>>();
+    let lines = Splits::from([("smoothed", points(|row| row.smoothed)), ("train", points(|row| row.loss))]);
+    let mut canvas = Canvas::new(CURVE.0 + MARGIN, CURVE.1 + MARGIN);
+    let rate = |log: f64| format!("{:.1e}", 10f64.powf(log));
+    panel(&mut canvas, (0, 0), "loss", &lines, |first, last| (rate(first), rate(last)));
+    let ends = found.rows.first().zip(found.rows.last()).map(|(first, last)| (first.lr.log10(), last.lr.log10()));
+    if let (Some(lr), Some((first, last))) = (found.suggestion, ends) {
+        let across = (lr.log10() - first) / (last - first).max(f64::MIN_POSITIVE) * f64::from(PLOT.2 - 8);
+        let x = PLOT.0 + 3 + across.round() as i32;
+        canvas.fill((x, PLOT.1), (2, PLOT.3), GREEN);
+        let text = format!("{lr:.1e}");
+        canvas.text((x - width_of(&text) / 2, PLOT.1 + PLOT.3 + 5 + LETTER), &text, 1, GREEN);
+    }
+    canvas
+}
+
+const GREEN: Colour = [20, 130, 70];
+
+fn panel(
+    canvas: &mut Canvas,
+    (x, y): (i32, i32),
+    name: &str,
+    splits: &Splits<'_>,
+    ends: impl Fn(f64, f64) -> (String, String),
+) {
     let (left, top, width, height) = (x + PLOT.0, y + PLOT.1, PLOT.2, PLOT.3);
     canvas.text((left, y + 12), &shortened(name, 26), 1, INK);
     canvas.frame((left, top), (width, height), PALE);
@@ -144,7 +173,7 @@ fn panel(canvas: &mut Canvas, (x, y): (i32, i32), name: &str, splits: &Splits<'_
         let text = number(text);
         canvas.text((left - width_of(&text) - 4, place), &text, 1, INK);
     }
-    let ends = (format!("{first}"), format!("epoch {last}"));
+    let ends = if first.is_finite() { ends(first, last) } else { Default::default() };
     canvas.text((left, top + height + 5), &ends.0, 1, INK);
     canvas.text((left + width - width_of(&ends.1), top + height + 5), &ends.1, 1, INK);
     let mut key = left + width;
@@ -205,6 +234,22 @@ mod tests {
         assert!(count(&one, BLUE) > 16 && count(&one, ORANGE) == 0);
         let two = curves(&[row(1, "train", 0.5), row(1, "validation", f64::NAN), row(2, "validation", 1e-9)]);
         assert!(count(&two, ORANGE) > 16);
+    }
+
+    #[test]
+    fn a_search_shows_its_losses_and_its_suggestion() {
+        let row = |step: u32, lr: f64, loss: f64| Row { step, lr, loss, smoothed: loss };
+        let rows = vec![row(0, 1e-4, 2.0), row(1, 1e-3, 1.0), row(2, 1e-2, 3.0)];
+        let green = |suggestion| {
+            let canvas = rates(&Found { rows: rows.clone(), suggestion });
+            let of = |column: u32| (0..PLOT.3 as u32).all(|y| canvas.image()[(column, PLOT.1 as u32 + y)].0 == GREEN);
+            (0..canvas.image().width()).filter(|column| of(*column)).collect::<Vec<_>>()
+        };
+        // Half way between the ends: 1e-3.
+        let middle = (PLOT.0 + 3 + (PLOT.2 - 8) / 2) as u32;
+        assert_eq!(green(Some(1e-3)), [middle, middle + 1]);
+        assert!(green(None).is_empty());
+        assert!(rates(&Found { rows: Vec::new(), suggestion: None }).image().width() > 0);
     }
 
     #[test]

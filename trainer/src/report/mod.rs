@@ -47,6 +47,7 @@ use crate::{
     error::{Error, Result},
     evaluate::{Judged, calibration, evaluate, reliability},
     files::write_atomically,
+    lr_finder::Found,
 };
 
 const CURVES: &str = "curves.png";
@@ -115,6 +116,20 @@ pub(crate) fn clear(out_dir: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes a learning-rate search as a picture, and its steps as CSV beside it.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write_rates(picture: &Path, found: &Found) -> Result<()> {
+    let (dir, name) = (picture.parent().unwrap_or(Path::new("")), picture.file_name().unwrap_or_default());
+    write_png(dir, &name.to_string_lossy(), &charts::rates(found))?;
+    write_atomically(&picture.with_extension("csv"), |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        found.rows.iter().try_for_each(|row| csv.serialize(row))?;
+        csv.flush()
+    })
 }
 
 /// Figures per head and split, temperatures and coincidences.
