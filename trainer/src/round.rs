@@ -1,8 +1,9 @@
 //! One round of training: from a dataset and weights to a folder of results.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use blake3::Hash;
 use kenami_domain::{
     dataset::Split,
-    metrics::{Metrics, StopReason},
+    metrics::{Metrics, SplitMetrics, StopReason},
     run_config::{AugmentPolicy, AuxiliaryWeight, ModelName, RunConfig, TrainPart},
 };
 
@@ -129,7 +130,12 @@ impl Round {
         let mut trainer = self.trainer(&prepared, &recorder)?;
         let fitted = self.fit(&mut trainer, &prepared, &recorder)?;
         recorder.event(Event::Evaluating);
-        let mut metrics = self.evaluate(&trainer, &prepared, &fitted, &recorder)?;
+        let (mut metrics, features) = self.evaluate(&trainer, &prepared, &fitted, &recorder)?;
+        // Its network and the photos that it keeps make room for those of the folds.
+        drop(trainer);
+        if self.request.config.evaluate.folds > 1 {
+            metrics.out_of_sample = self.out_of_sample(&prepared, &features, &recorder)?;
+        }
         metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
         metrics.seconds = started.elapsed().as_secs_f64();
         run::write_metrics(out_dir, &metrics)?;
@@ -206,8 +212,7 @@ impl Round {
                 HeadTrainer::new(config, heads, &features.values, features.width, rows)?
             }
             None => {
-                let maps = self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(MAPS));
-                let tune = FineTune::new(&self.learnt, config, weights, &maps, observer)?;
+                let tune = FineTune::new(&self.learnt, config, weights, &self.maps(), observer)?;
                 HeadTrainer::fine_tuning(config, heads, tune, rows)?
             }
         };
@@ -271,14 +276,46 @@ impl Round {
         Ok(Fitted { state, stopped, best_epoch })
     }
 
-    /// Figures and files of the dataset's own photos.
+    /// Figures and files of predictions by models that have not seen the photos. A fold begins with the configuration's own
+    /// weights, also where the round does not: an earlier round has seen every photo.
+    fn out_of_sample(
+        &self,
+        prepared: &Prepared,
+        features: &Features,
+        observer: &dyn Observer,
+    ) -> Result<BTreeMap<String, SplitMetrics>> {
+        let TrainRequest { dataset, config, out_dir, .. } = &self.request;
+        let earlier;
+        let weights = match &self.start {
+            Some(_) => {
+                earlier = models::load_weights(&config.model, self.request.weights.as_ref(), config.seed)?;
+                &earlier
+            }
+            None => &prepared.weights,
+        };
+        let maps = self.maps();
+        let source = match &prepared.frozen {
+            Some(_) => folds::Source::Fixed(features),
+            None => folds::Source::Tuned { weights, maps: &maps },
+        };
+        let predictions = folds::predict(dataset, config, source, observer)?;
+        let own: Vec<HeadData> = prepared.heads.iter().map(|head| head.first(dataset.items.len())).collect();
+        folds::write(out_dir, dataset, &own, &predictions)
+    }
+
+    /// Where maps of the trunk's frozen part are kept.
+    fn maps(&self) -> PathBuf {
+        self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(MAPS))
+    }
+
+    /// Figures and files of the dataset's own photos, and their features.
     fn evaluate(
         &self,
         trainer: &HeadTrainer<'_>,
         prepared: &Prepared,
         fitted: &Fitted,
         observer: &dyn Observer,
-    ) -> Result<Metrics> {
+    ) -> Result<(Metrics, Features)> {
         let TrainRequest { dataset, out_dir, .. } = &self.request;
         let Prepared { config, resolved, heads, weights, preprocessing, .. } = prepared;
         let trained = trainer.trunk().map(|trunk| trunk.weights(weights)).transpose()?;
@@ -303,16 +340,12 @@ impl Round {
             curves: &fitted.state.rows,
         };
         let mut metrics = outcome.write(out_dir)?;
-        if config.evaluate.folds > 1 {
-            let predictions = folds::heads_only(dataset, config, &features, observer)?;
-            metrics.out_of_sample = folds::write(out_dir, dataset, &own, &predictions)?;
-        }
         metrics.images_per_second = *images_per_second;
         metrics.photos = self.learnt.items.len();
         (metrics.features_computed, metrics.features_cached) = (features.computed, features.cached);
         metrics.epochs = fitted.state.epoch;
         (metrics.stopped, metrics.best_epoch) = (fitted.stopped, fitted.best_epoch);
-        Ok(metrics)
+        Ok((metrics, features))
     }
 }
 

@@ -55,11 +55,6 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
         return missing(what, "model.train = \"last-stage\" and \"all\"");
     }
     if config.model.train != TrainPart::Heads {
-        if config.evaluate.folds > 1 {
-            let what =
-                format!("evaluate.folds = {} with model.train = \"{}\"", config.evaluate.folds, config.model.train);
-            return missing(what, "0");
-        }
         return Ok(());
     }
     for (key, factor) in [("loss.center", config.loss.center), ("loss.triplet", config.loss.triplet)] {

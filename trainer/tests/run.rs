@@ -328,10 +328,6 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
             "[model]\nname = \"dinov2_vits14\"\ntrain = \"all\"",
             "training the trunk of dinov2_vits14 is not available in this version; available: model.train = \"heads\"",
         ),
-        (
-            "[model]\ntrain = \"all\"\n[evaluate]\nfolds = 5",
-            "evaluate.folds = 5 with model.train = \"all\" is not available",
-        ),
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
         (
             "[model]\nname = \"dinov2_vits14\"\n[evaluate]\nexplain = 1",

@@ -1,13 +1,21 @@
-//! Runs whose maps are pooled under learned masks.
+//! Runs that train the trunk: with attention, and predictions of photos that a fold has not seen.
 #![allow(missing_docs)]
 
 mod common;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use candle_core::Device;
 use common::{drawn, request, run};
-use kenami_domain::run_config::RunConfig;
+use kenami_domain::{dataset::Split, run_config::RunConfig};
 use kenami_trainer::{
     Dataset, Error, Event, Observer, Predictor, Silent, TrainRequest,
     attention::{SpatialPool, WEIGHT},
@@ -109,18 +117,29 @@ fn masks_change_what_is_said() {
     assert_ne!(said(&other), before);
 }
 
-/// Cancels once this many epochs are over.
-struct StopAfter(u32, std::sync::atomic::AtomicU32);
+/// Remembers epochs and folds, and cancels once `stop` says so of an event.
+struct Watch<F> {
+    events: Mutex<Vec<Event>>,
+    stopped: AtomicBool,
+    stop: F,
+}
 
-impl Observer for StopAfter {
+impl<F: Fn(&Event) -> bool> Watch<F> {
+    fn new(stop: F) -> Self {
+        Self { events: Mutex::default(), stopped: AtomicBool::default(), stop }
+    }
+}
+
+impl<F: Fn(&Event) -> bool + Send + Sync> Observer for Watch<F> {
     fn event(&self, event: Event) {
-        if let Event::Epoch { epoch, .. } = event {
-            self.1.store(epoch, std::sync::atomic::Ordering::Relaxed);
+        if (self.stop)(&event) {
+            self.stopped.store(true, Ordering::Relaxed);
         }
+        self.events.lock().unwrap().push(event);
     }
 
     fn cancelled(&self) -> bool {
-        self.1.load(std::sync::atomic::Ordering::Relaxed) >= self.0
+        self.stopped.load(Ordering::Relaxed)
     }
 }
 
@@ -130,7 +149,8 @@ fn a_run_with_masks_that_was_interrupted_ends_bit_identical() {
     let text = config("last-stage", "multi");
     let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
     run(&dataset, &whole, &text);
-    let stopped = train(request(&dataset, &broken, &text), &StopAfter(2, Default::default()));
+    let watch = Watch::new(|event| matches!(event, Event::Epoch { epoch: 2, .. }));
+    let stopped = train(request(&dataset, &broken, &text), &watch);
     assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
     let checkpoint = fs::read(broken.join("checkpoint.safetensors")).unwrap();
     let names = SafeTensors::deserialize(&checkpoint).unwrap();
@@ -170,4 +190,74 @@ fn first_masks(text: &str, channels: usize) -> Vec<f32> {
     let config = RunConfig::from_toml(text).unwrap();
     let start = SpatialPool::new(&config.model, channels, config.seed, &Device::Cpu).unwrap();
     start.weight().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+}
+
+/// `oof_predictions.csv`: per photo and head, each value's probability.
+fn out_of_sample(out: &Path) -> BTreeMap<(String, String), Vec<f64>> {
+    let mut of: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in csv::Reader::from_path(out.join("oof_predictions.csv")).unwrap().deserialize() {
+        let (image, head, _, probability): (String, String, String, f64) = row.unwrap();
+        of.entry((image, head)).or_default().push(probability);
+    }
+    of
+}
+
+const FOLDS: &str =
+    "epochs = 2\nbatch_size = 8\nimage_size = 64\n[optimizer]\nlr = 0.05\n[evaluate]\nfolds = 3\n[model]\n";
+
+#[test]
+fn each_fold_trains_a_trunk_that_has_not_seen_its_photos() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let (out, other_out) = (dir.path().join("run"), dir.path().join("other"));
+    let text = format!("{FOLDS}train = \"last-stage\"\nattention = \"single\"\n");
+    let watch = Watch::new(|_| false);
+    let metrics = train(request(&dataset, &out, &text), &watch).unwrap();
+    let events = watch.events.into_inner().unwrap();
+    let told = events.iter().filter_map(|event| match event {
+        Event::Fold { number, folds: 3, epoch, epochs: 2 } => Some((*number, *epoch)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [1, 2, 3].map(|fold| [0, 1, 2].map(|epoch| (fold, epoch))).concat());
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Epoch { .. })).count(), 2);
+    let found = out_of_sample(&out);
+    let known = dataset.items.iter().filter(|item| item.split != Split::Test);
+    let known: Vec<&str> = known.map(|item| item.image.trim_start_matches("images/")).collect();
+    let photos = |head: &str| found.keys().filter(|(_, of)| of == head).count();
+    assert_eq!((photos("breed"), photos("ear")), (known.len(), known.len()));
+    for ((image, _), probabilities) in &found {
+        assert!(known.contains(&image.as_str()) && (probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-4);
+    }
+    assert!(metrics.out_of_sample["breed"].accuracy > 0.5, "{:?}", metrics.out_of_sample["breed"]);
+
+    // Another answer to one photo: its own fold's models never learn of it, all others do.
+    let mut changed = dataset.clone();
+    let item = &mut changed.items[0];
+    assert_eq!((item.split, item.masks["ear"]), (Split::Train, 1));
+    let answer = if item.answers["ear"] == "drop".into() { "erect" } else { "drop" };
+    item.answers.insert("ear".to_owned(), answer.into());
+    item.targets.insert("ear".to_owned(), BTreeMap::from([(answer.to_owned(), 1.0)]));
+    run(&changed, &other_out, &text);
+    let other = out_of_sample(&other_out);
+    let folds = kenami_trainer::folds::of_dataset(&dataset, 3, RunConfig::from_toml(&text).unwrap().seed).unwrap();
+    assert_eq!(
+        folds,
+        kenami_trainer::folds::of_dataset(&changed, 3, RunConfig::from_toml(&text).unwrap().seed).unwrap()
+    );
+    for (item, fold) in dataset.items.iter().zip(&folds).filter(|(_, fold)| fold.is_some()) {
+        let key = (item.image.trim_start_matches("images/").to_owned(), "ear".to_owned());
+        assert_eq!(found[&key] == other[&key], *fold == folds[0], "{}", item.image);
+    }
+}
+
+#[test]
+fn folds_of_a_whole_trunk_can_be_stopped() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let text = format!("{FOLDS}train = \"all\"\n").replace("epochs = 2", "epochs = 1");
+    let watch = Watch::new(|event| matches!(event, Event::Fold { number: 2, epoch: 0, .. }));
+    let stopped = train(request(&dataset, dir.path(), &text), &watch);
+    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
+    let events = watch.events.into_inner().unwrap();
+    assert!(events.contains(&Event::Fold { number: 1, folds: 3, epoch: 1, epochs: 1 }));
+    assert!(!events.contains(&Event::Fold { number: 2, folds: 3, epoch: 1, epochs: 1 }));
+    assert!(!dir.path().join("metrics.json").exists());
 }
