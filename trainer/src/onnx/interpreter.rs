@@ -96,13 +96,22 @@ fn convolution(node: &NodeProto, x: &Array, weight: &Array, bias: Option<&Array>
     let (rows, columns) = window_shape(node, x);
     let groups = attribute(node, "group").unwrap().i.unwrap() as usize;
     let (outputs, inputs) = (weight.shape[0], weight.shape[1]);
+    let (image, kernel) = (x.shape[2] * x.shape[3], weight.shape[2] * weight.shape[3]);
+    // Where each place's window lies in a channel of the map and of the kernel.
+    let windows: Vec<Vec<(usize, usize)>> = (0..rows * columns)
+        .map(|place| window(node, x, place / columns, place % columns))
+        .map(|window| window.into_iter().map(|[i, j, y, z]| (y * x.shape[3] + z, i * weight.shape[3] + j)).collect())
+        .collect();
     Array::of(&[x.shape[0], outputs, rows, columns], |index| {
         let &[n, c, row, column] = index else { unreachable!() };
-        let first = c / (outputs / groups) * inputs;
-        let products = window(node, x, row, column)
-            .into_iter()
-            .flat_map(|[i, j, y, z]| (0..inputs).map(move |k| x.at(&[n, first + k, y, z]) * weight.at(&[c, k, i, j])));
-        products.sum::<f64>() + bias.map_or(0.0, |bias| bias.values[c])
+        let first = n * x.shape[1] + c / (outputs / groups) * inputs;
+        let mut sum = bias.map_or(0.0, |bias| bias.values[c]);
+        for (pixel, place) in &windows[row * columns + column] {
+            for k in 0..inputs {
+                sum += x.values[(first + k) * image + pixel] * weight.values[(c * inputs + k) * kernel + place];
+            }
+        }
+        sum
     })
 }
 
