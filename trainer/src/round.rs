@@ -33,9 +33,6 @@ use crate::{
     train::TrainRequest,
 };
 
-/// Maps of the frozen part, below the run's folder, where there is no cache between runs.
-const MAPS: &str = "maps";
-
 /// Where a second round begins.
 pub(crate) struct Start {
     weights: Weights,
@@ -130,11 +127,12 @@ impl Round {
         let mut metrics = self.evaluate(&trainer, &prepared, &fitted, &recorder)?;
         metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
         metrics.seconds = started.elapsed().as_secs_f64();
+        metrics.files = run::files(out_dir)?;
         run::write_metrics(out_dir, &metrics)?;
         if !self.keep_checkpoint {
             fs::remove_file(checkpoint::path(out_dir)).map_err(Error::io(out_dir))?;
         }
-        let _ = fs::remove_dir_all(out_dir.join(MAPS));
+        let _ = fs::remove_dir_all(out_dir.join(run::MAPS));
         recorder.event(Event::Finished { seconds: metrics.seconds });
         Ok(metrics)
     }
@@ -204,7 +202,7 @@ impl Round {
                 HeadTrainer::new(config, heads, &features.values, features.width, rows)?
             }
             None => {
-                let maps = self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(MAPS));
+                let maps = self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(run::MAPS));
                 let tune = FineTune::new(&self.learnt, config, weights, &maps, observer)?;
                 HeadTrainer::fine_tuning(config, heads, tune, rows)?
             }
