@@ -7,6 +7,9 @@ use rand::Rng;
 
 use crate::{error::Result, optim::Parameter, random};
 
+/// The masks' weight, in checkpoints and in a run's model.
+pub const WEIGHT: &str = "attention.weight";
+
 /// Pools maps `[n, h, w, c]` to `[n, width]`.
 ///
 /// With attention, one 1x1 convolution gives `m` values a position, which a softmax over the photo's positions makes into
@@ -42,7 +45,7 @@ impl SpatialPool {
     /// Memory cannot be had on `device`.
     pub fn new(config: &ModelConfig, channels: usize, seed: u64, device: &Device) -> Result<Self> {
         let count = match config.attention {
-            Attention::None => return Ok(Self { masks: None, channels }),
+            Attention::None => return Ok(Self::average(channels)),
             Attention::Single => 1,
             Attention::Multi => config.attention_masks as usize,
         };
@@ -56,14 +59,33 @@ impl SpatialPool {
         Ok(Self { masks: Some(Masks { weight, count }), channels })
     }
 
+    /// Plain averaging.
+    pub fn average(channels: usize) -> Self {
+        Self { masks: None, channels }
+    }
+
+    /// With the masks of a finished run: `weight` is `[masks, channels]`.
+    ///
+    /// # Errors
+    /// The weight has another shape.
+    pub fn with_weight(weight: &Tensor) -> Result<Self> {
+        let (count, channels) = weight.dims2()?;
+        Ok(Self { masks: Some(Masks { weight: Var::from_tensor(weight)?, count }), channels })
+    }
+
+    /// The masks' weight `[masks, channels]`; absent without attention.
+    pub fn weight(&self) -> Option<&Var> {
+        self.masks.as_ref().map(|masks| &masks.weight)
+    }
+
     /// Features of a pooled photo: what heads take.
     pub fn width(&self) -> usize {
         self.channels * self.masks.as_ref().map_or(1, |masks| masks.count)
     }
 
-    /// What is trained, for the optimiser and for checkpoints (`attention.weight`, `[masks, channels]`).
+    /// What is trained, for the optimiser and for checkpoints ([`WEIGHT`]).
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.masks.iter().map(|masks| Parameter::new("attention.weight", masks.weight.clone(), true)).collect()
+        self.masks.iter().map(|masks| Parameter::new(WEIGHT, masks.weight.clone(), true)).collect()
     }
 
     /// Pools; differentiable in map and masks.
@@ -72,10 +94,10 @@ impl SpatialPool {
     /// The map is not `[n, h, w, c]` with as many channels as said.
     pub fn forward(&self, map: &Tensor) -> CandleResult<Pooled> {
         let (n, h, w, c) = map.dims4()?;
-        let positions = map.reshape((n, h * w, c))?;
         let Some(Masks { weight, count }) = &self.masks else {
-            return Ok(Pooled { features: positions.mean(1)?, masks: None });
+            return Ok(Pooled { features: map.mean((1, 2))?, masks: None });
         };
+        let positions = map.reshape((n, h * w, c))?;
         let values = positions.reshape((n * h * w, c))?.matmul(&weight.as_tensor().t()?)?;
         let values = values.reshape((n, h * w, *count))?.transpose(1, 2)?.contiguous()?;
         // Not softmax_last_dim: that one has no gradient.

@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use kenami_domain::run_config::{RunConfig, TrainPart};
 
 use crate::{
+    attention::SpatialPool,
     augment::{Augment, Mix, draw_mix},
     data::{Batches, Dataset, Loader, LoaderOptions, MemoryBudget, Transform},
     error::{Error, Result},
@@ -40,6 +41,7 @@ pub(crate) struct Fed {
 /// A network whose trunk is trained, with its photos.
 pub(crate) struct FineTune {
     network: Network,
+    pool: SpatialPool,
     trained: Vec<ParameterId>,
     /// Made with the first epoch, whose batches say their size.
     train: Option<Loader>,
@@ -100,10 +102,12 @@ impl FineTune {
         let make_loader = Box::new(move |batch_size| {
             Loader::new(photos.clone(), augment.clone(), normalisation, options(batch_size), Arc::clone(&budget))
         });
-        let trained = network.trained();
+        let mut trained = network.trained();
+        trained.extend(network.graph().pooled_norm.iter().flat_map(|norm| [norm.weight, norm.bias]));
+        let pool = SpatialPool::new(&config.model, network.graph().features(), config.seed, &device)?;
         let (config, last_stage) = (config.clone(), config.model.train == TrainPart::LastStage);
         let mut tune =
-            Self { network, trained, train: None, make_loader, evaluate, batches: None, cached: None, config };
+            Self { network, pool, trained, train: None, make_loader, evaluate, batches: None, cached: None, config };
         if last_stage {
             tune.cached = Some(tune.cache_maps(dataset, weights, from, cache, observer)?);
         }
@@ -112,7 +116,12 @@ impl FineTune {
 
     /// Features of a photo.
     pub fn width(&self) -> usize {
-        self.network.graph().features()
+        self.pool.width()
+    }
+
+    /// What pools the network's map.
+    pub fn pool(&self) -> &SpatialPool {
+        &self.pool
     }
 
     /// The trunk's trained parameters, at the rates of their stages.
@@ -181,12 +190,12 @@ impl FineTune {
         };
         if is_frozen {
             let map = self.network.infer_between(&input, from, self.network.graph().output())?;
-            return Ok(Fed { features: self.network.pool(&map)?, step: None, mix });
+            return Ok(Fed { features: self.network.pool(&map, &self.pool)?, step: None, mix });
         }
         let pass =
             if self.cached.is_some() { self.network.forward_trained(&input)? } else { self.network.forward(&input)? };
         let map = Var::from_tensor(&pass.output)?;
-        Ok(Fed { features: self.network.pool(map.as_tensor())?, step: Some(Step { map, pass }), mix })
+        Ok(Fed { features: self.network.pool(map.as_tensor(), &self.pool)?, step: Some(Step { map, pass }), mix })
     }
 
     fn load(&mut self, epoch: u32, rows: &[usize]) -> Result<(Tensor, NodeId, Option<Mix>)> {
@@ -206,10 +215,13 @@ impl FineTune {
     ///
     /// # Errors
     /// Memory cannot be had.
-    pub fn gradients(&self, step: Step, store: &GradStore) -> Result<Vec<Option<Tensor>>> {
+    pub fn gradients(&self, step: Option<Step>, store: &GradStore) -> Result<Vec<Option<Tensor>>> {
+        // Frozen still: what stands behind the map is, too.
+        let Some(step) = step else { return Ok(vec![None; self.trained.len()]) };
         let Some(gradient) = store.get(step.map.as_tensor()) else { return Ok(vec![None; self.trained.len()]) };
         let found: HashMap<ParameterId, Tensor> = self.network.backward(step.pass, gradient)?.into_iter().collect();
-        Ok(self.trained.iter().map(|id| found.get(id).cloned()).collect())
+        let behind = |id: &ParameterId| store.get(self.network.parameters()[*id].as_tensor()).map(Tensor::detach);
+        Ok(self.trained.iter().map(|id| found.get(id).cloned().or_else(|| behind(id))).collect())
     }
 
     /// Pooled features of these rows, as the network is now.
@@ -222,7 +234,9 @@ impl FineTune {
         if let Some(maps) = &self.cached {
             for rows in rows.chunks(self.config.batch_size as usize) {
                 stop(observer)?;
-                parts.push(self.network.pool(&self.network.infer_between(&maps.read(rows)?, maps.from, output)?)?);
+                let map = self.network.infer_between(&maps.read(rows)?, maps.from, output)?;
+                // Detached part by part: the masks' history would keep every map.
+                parts.push(self.network.pool(&map, &self.pool)?.detach());
             }
         } else {
             for batch in self.evaluate.epoch(0, rows.to_vec(), 0) {
@@ -231,7 +245,7 @@ impl FineTune {
                 let shape = (batch.items.len(), batch.size, batch.size, 3);
                 let pooled = |images: Vec<f32>| {
                     let images = Tensor::from_vec(images, shape, &Device::Cpu)?;
-                    self.network.pool(&self.network.infer(&images)?)
+                    Ok::<_, Error>(self.network.pool(&self.network.infer(&images)?, &self.pool)?.detach())
                 };
                 parts.push(if self.config.evaluate.flip {
                     // Row after row, whatever photo it is of.
@@ -245,7 +259,7 @@ impl FineTune {
         if parts.is_empty() {
             return Ok(Tensor::zeros((0, self.width()), candle_core::DType::F32, &Device::Cpu)?);
         }
-        Ok(Tensor::cat(&parts, 0)?.detach())
+        Ok(Tensor::cat(&parts, 0)?)
     }
 
     /// Computes the frozen part's output for all photos, as far as it is not cached.

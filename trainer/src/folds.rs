@@ -23,8 +23,10 @@ use crate::{
     evaluate::{Judged, evaluate},
     features::Features,
     files::write_atomically,
+    fine_tune::FineTune,
     heads::HeadTrainer,
-    observer::Observer,
+    models::Weights,
+    observer::{Event, Observer},
 };
 
 /// The predictions' file: `item,attribute,answer,probability`, as `kenami consensus --probabilities` reads them.
@@ -167,29 +169,90 @@ pub fn out_of_sample<T: Clone>(
 /// Per attribute: probabilities of its values. A head that a fold could not teach is absent.
 pub type Distributions = BTreeMap<String, Vec<f64>>;
 
-/// Out-of-sample distributions of linear heads on features that are already there; each fold trains its own heads with the
-/// run's configuration. No temperature: there is no part left to fit one on.
+/// Where the folds' features come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// From a trunk that no fold moves: they are there already.
+    Fixed(&'a Features),
+    /// From a network of each fold's own, which begins with these weights; `maps` is where those of its frozen part are kept.
+    Tuned { weights: &'a Weights, maps: &'a Path },
+}
+
+impl Source<'_> {
+    fn trainer<'a>(
+        &self,
+        dataset: &Dataset,
+        config: &'a RunConfig,
+        heads: &'a [HeadData],
+        fold: &Fold,
+        observer: &dyn Observer,
+    ) -> Result<HeadTrainer<'a>> {
+        let rows: (&[usize], &[usize]) = (&fold.train, &[]);
+        match self {
+            Self::Fixed(features) => HeadTrainer::new(config, heads, &features.values, features.width, rows),
+            Self::Tuned { weights, maps } => {
+                let tune = FineTune::new(dataset, config, weights, maps, observer)?;
+                HeadTrainer::fine_tuning(config, heads, tune, rows)
+            }
+        }
+    }
+
+    /// `[rows, width]`, as the fold's trainer is now.
+    fn features(&self, trainer: &HeadTrainer<'_>, rows: &[usize], observer: &dyn Observer) -> Result<Tensor> {
+        match (self, trainer.trunk()) {
+            (Self::Fixed(Features { values, width, .. }), _) => {
+                let picked = rows.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect();
+                Ok(Tensor::from_vec(picked, (rows.len(), *width), &Device::Cpu)?)
+            }
+            (Self::Tuned { .. }, Some(trunk)) => trunk.features(rows, observer),
+            (Self::Tuned { .. }, None) => Err(Error::Run("a fold's trunk was not trained".to_owned())),
+        }
+    }
+}
+
+/// Lets a stop through, and tells what a fold does as a fold's.
+struct FoldObserver<'a> {
+    observer: &'a dyn Observer,
+}
+
+impl Observer for FoldObserver<'_> {
+    fn event(&self, event: Event) {
+        // Steps and maps of a fold are not the run's.
+        if matches!(event, Event::Warning(_)) {
+            self.observer.event(event);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.observer.cancelled()
+    }
+}
+
+/// Out-of-sample distributions: each fold trains heads of its own, and its own trunk where `source` says so, with the run's
+/// configuration, for all of its epochs. No temperature: there is no part left to fit one on. One fold's network is in memory
+/// at a time.
 ///
 /// # Errors
 /// The observer cancelled, or training a fold fails.
-pub fn heads_only(
+pub(crate) fn predict(
     dataset: &Dataset,
     config: &RunConfig,
-    features: &Features,
+    source: Source<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<Option<Distributions>>> {
+    let quiet = FoldObserver { observer };
     let folds = of_dataset(dataset, config.evaluate.folds as usize, config.seed)?;
     out_of_sample(&folds, |fold| {
         let heads = head_data(&fold_dataset(dataset, fold), config, &mut |_| {})?;
-        let mut trainer = HeadTrainer::new(config, &heads, &features.values, features.width, (&fold.train, &[]))?;
-        for epoch in 1..=config.epochs {
-            trainer.epoch(epoch, observer)?;
+        let mut trainer = source.trainer(dataset, config, &heads, fold, &quiet)?;
+        let (number, folds, epochs) = (fold.number + 1, config.evaluate.folds as usize, config.epochs);
+        observer.event(Event::Fold { number, folds, epoch: 0, epochs });
+        for epoch in 1..=epochs {
+            trainer.epoch(epoch, &quiet)?;
+            observer.event(Event::Fold { number, folds, epoch, epochs });
         }
         trainer.finish()?;
-        let rows = fold.held_out.iter();
-        let values: Vec<f32> =
-            rows.flat_map(|row| &features.values[row * features.width..(row + 1) * features.width]).copied().collect();
-        let held_out = Tensor::from_vec(values, (fold.held_out.len(), features.width), &Device::Cpu)?;
+        let held_out = source.features(&trainer, &fold.held_out, &quiet)?;
         let mut answers = vec![Distributions::new(); fold.held_out.len()];
         for (trained, head) in trainer.heads().iter().zip(&heads) {
             let logits = trained.forward(&held_out)?.flatten_all()?.to_vec1::<f32>()?;

@@ -200,7 +200,10 @@ impl<'a> HeadTrainer<'a> {
             ]
         });
         let of_trunk = trunk.as_ref().map(FineTune::parameters).unwrap_or_default();
-        let parameters: Vec<Parameter> = of_heads.chain(objective.parameters()).chain(of_trunk).collect();
+        let of_masks = trunk.as_ref().map(|trunk| trunk.pool().parameters()).unwrap_or_default();
+        // The trunk's come last: their gradients are not candle's.
+        let parameters: Vec<Parameter> =
+            of_heads.chain(objective.parameters()).chain(of_masks).chain(of_trunk).collect();
         let statistics = trunk.as_ref().map(FineTune::statistics).unwrap_or_default();
         let averaged = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.var.clone()));
         let averaged = averaged.chain(statistics);
@@ -457,7 +460,7 @@ impl<'a> HeadTrainer<'a> {
         let Some(sum) = total.sum else { return Ok(Gradients::new(vec![None; parameters.len()])) };
         let store = sum.backward()?;
         self.objective.after_backward(&store)?;
-        let (Some(trunk), Some(pass)) = (&self.trunk, pass) else { return Ok(Gradients::of(parameters, &store)) };
+        let Some(trunk) = &self.trunk else { return Ok(Gradients::of(parameters, &store)) };
         let of_trunk = trunk.gradients(pass, &store)?;
         let heads = &parameters[..parameters.len() - of_trunk.len()];
         let of_heads = heads.iter().map(|parameter| store.get(parameter.var.as_tensor()).map(Tensor::detach));

@@ -29,6 +29,7 @@ mod fine_tune;
 pub mod folds;
 pub mod graph;
 pub mod heads;
+mod inside;
 pub mod losses;
 pub mod lr_finder;
 mod model_export;
@@ -52,6 +53,7 @@ mod train;
 
 pub use data::Dataset;
 pub use error::{Error, Result};
+pub use inside::Explanation;
 pub use model_export::{ModelFormat, export_model};
 pub use models::WeightsInput;
 pub use observer::{Event, Observer, Silent};

@@ -7,6 +7,7 @@ use safetensors::SafeTensors;
 use serde::Serialize;
 
 use crate::{
+    attention,
     error::{Error, Result},
     files::write_atomically,
     models::{self, Weights},
@@ -59,8 +60,8 @@ pub fn export_model(run_dir: &Path, format: ModelFormat, out: &Path) -> Result<(
     }
 }
 
-/// `config.json`: what one needs besides tensors. The tensors are the network's own under `trunk.`, in PyTorch's shapes, and
-/// `heads.ATTRIBUTE.weight` and `.bias`.
+/// `config.json`: what one needs besides tensors. The tensors are the network's own under `trunk.`, in PyTorch's shapes,
+/// `heads.ATTRIBUTE.weight` and `.bias`, and `attention.weight`, `[masks, channels]`, where there is attention.
 #[derive(Debug, Serialize)]
 struct Description {
     /// The network, by torchvision's or timm's name.
@@ -133,7 +134,7 @@ fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>> {
     };
     let attention = match config.model.attention {
         Attention::None => None,
-        Attention::Single | Attention::Multi => Some(tensor("attention.weight")?),
+        Attention::Single | Attention::Multi => Some(tensor(attention::WEIGHT)?),
     };
     let values = saved.heads.iter().map(|head| {
         let part = |part: &str| tensor(&format!("heads.{}.{part}", head.attribute));

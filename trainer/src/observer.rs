@@ -62,6 +62,17 @@ pub enum Event {
         /// Losses and accuracies of this epoch.
         rows: Vec<CurveRow>,
     },
+    /// An epoch of a fold ended, or its first begins: folds are trained one after the other once the run's own model is there.
+    Fold {
+        /// The fold, from 1.
+        number: usize,
+        /// Folds in all.
+        folds: usize,
+        /// The epoch, from 1; 0 as the fold begins.
+        epoch: u32,
+        /// Epochs in all.
+        epochs: u32,
+    },
     /// Training is over, results are computed and written.
     Evaluating,
     /// Everything is written.

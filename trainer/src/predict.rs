@@ -5,20 +5,26 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use candle_core::{Device, Tensor, Var};
-use kenami_domain::run_config::RunConfig;
+use kenami_domain::run_config::{Attention, ModelName, RunConfig};
 use rayon::prelude::*;
 use safetensors::SafeTensors;
 
 use crate::{
+    attention::{self, SpatialPool},
     calibrate::tempered,
     data::{Preprocessing, prepare},
     error::{Error, Result},
+    explain::Method,
     heads::LinearHead,
-    models::{self, Trunk, Weights, Workspace},
+    inside::{self, Explanation},
+    models::{self, GraphTrunk, Trunk, Weights, Workspace},
     observer::{Event, Observer},
     run::{MODEL, SavedHead, SavedModel, ranked},
 };
@@ -40,6 +46,11 @@ pub struct Predictor {
     trunk: Box<dyn Trunk>,
     preprocessing: Preprocessing,
     heads: Vec<(SavedHead, LinearHead)>,
+    name: ModelName,
+    /// What a network for a look inside is made of, where the trunk is none itself.
+    spare: Option<Weights>,
+    pool: Option<SpatialPool>,
+    opened: OnceLock<GraphTrunk>,
 }
 
 impl Predictor {
@@ -61,8 +72,6 @@ impl Predictor {
         let saved = SavedModel::read(bytes).ok_or_else(|| wrong("it does not describe its heads"))?;
         let config = RunConfig::from_toml(&saved.config)?;
         let weights = Weights::from_bytes(config.model.name, bytes)?;
-        let trunk = models::build_trunk(config.model.name, &weights)?;
-        let trunk = if config.evaluate.flip { models::mirrored(trunk) } else { trunk };
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(&error.to_string()))?;
         let tensor = |name: String, shape: &[usize]| -> Result<Var> {
             let view = file.tensor(&name).map_err(|_| wrong(&format!("no tensor {name}")))?;
@@ -73,6 +82,16 @@ impl Predictor {
                 view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             Ok(Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?)
         };
+        let pool = match config.model.attention {
+            Attention::None => None,
+            kind => {
+                let masks = if kind == Attention::Single { 1 } else { config.model.attention_masks as usize };
+                let channels = models::graph(config.model.name)?.features();
+                Some(SpatialPool::with_weight(tensor(attention::WEIGHT.to_owned(), &[masks, channels])?.as_tensor())?)
+            }
+        };
+        let trunk = models::build_pooled(config.model.name, &weights, pool.as_ref())?;
+        let trunk = if config.evaluate.flip { models::mirrored(trunk) } else { trunk };
         let width = trunk.features();
         let heads = saved.heads.into_iter().map(|head| {
             let classes = head.labels.len();
@@ -81,12 +100,14 @@ impl Predictor {
             Ok((head, LinearHead { weight, bias }))
         });
         let heads = heads.collect::<Result<_>>()?;
-        Ok(Self { preprocessing: models::preprocessing(&weights, config.image_size), trunk, heads })
+        let preprocessing = models::preprocessing(&weights, config.image_size);
+        let spare = trunk.network().is_none().then_some(weights);
+        Ok(Self { trunk, preprocessing, heads, name: config.model.name, spare, pool, opened: OnceLock::new() })
     }
 
-    /// The heads alone.
-    pub(crate) fn into_heads(self) -> Vec<(SavedHead, LinearHead)> {
-        self.heads
+    /// The heads alone, and what they take is pooled by, where that was trained.
+    pub(crate) fn into_heads(self) -> (Vec<(SavedHead, LinearHead)>, Option<SpatialPool>) {
+        (self.heads, self.pool)
     }
 
     /// Attributes and their values, in the model's order.
@@ -98,6 +119,29 @@ impl Predictor {
     pub fn predict(&self, photos: &[(String, Vec<u8>)]) -> Vec<Result<Prediction>> {
         let one = |workspace: &mut Workspace, (name, bytes): &(String, Vec<u8>)| self.one(workspace, name, bytes);
         photos.par_iter().map_init(Workspace::default, one).collect()
+    }
+
+    /// Where in a photo the model sees what speaks for `value` of `attribute`.
+    ///
+    /// # Errors
+    /// The model has no such head or value, the photo cannot be read, or the network has no map (DINOv2).
+    pub fn explain(&self, photo: &[u8], attribute: &str, value: &str, method: Method) -> Result<Explanation> {
+        let head = self.heads.iter().find(|(head, _)| head.attribute == attribute);
+        let (head, linear) = head.ok_or_else(|| Error::Run(format!("the model has no head {attribute}")))?;
+        let class = head.labels.iter().position(|label| label == value);
+        let class = class.ok_or_else(|| Error::Run(format!("the model's head {attribute} has no value {value}")))?;
+        let network = self.network()?;
+        let seen = inside::seen(network, &self.preprocessing, ("the photo", photo))?;
+        inside::explain(network, linear, class, seen, method)
+    }
+
+    fn network(&self) -> Result<&GraphTrunk> {
+        if let Some(network) = self.trunk.network().or_else(|| self.opened.get()) {
+            return Ok(network);
+        }
+        let weights = self.spare.as_ref().expect("weights are kept where the trunk is no network");
+        let network = GraphTrunk::of(self.name, weights, self.pool.as_ref())?;
+        Ok(self.opened.get_or_init(|| network))
     }
 
     fn one(&self, workspace: &mut Workspace, name: &str, bytes: &[u8]) -> Result<Prediction> {

@@ -1,8 +1,9 @@
 //! One round of training: from a dataset and weights to a folder of results.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -10,11 +11,12 @@ use std::{
 use blake3::Hash;
 use kenami_domain::{
     dataset::Split,
-    metrics::{Metrics, StopReason},
+    metrics::{Metrics, SplitMetrics, StopReason},
     run_config::{AugmentPolicy, AuxiliaryWeight, ModelName, RunConfig, TrainPart},
 };
 
 use crate::{
+    attention::SpatialPool,
     auxiliary,
     checkpoint::{self, State},
     data::{Dataset, HeadData, Preprocessing, head_data},
@@ -37,6 +39,7 @@ use crate::{
 pub(crate) struct Start {
     weights: Weights,
     heads: Vec<(SavedHead, LinearHead)>,
+    pool: Option<SpatialPool>,
     epochs: u32,
 }
 
@@ -47,8 +50,8 @@ impl Start {
     /// The folder has no whole model.
     pub(crate) fn open(name: ModelName, run_dir: &Path, epochs: u32) -> Result<Self> {
         let path = run_dir.join(run::MODEL);
-        let heads = Predictor::open(run_dir)?.into_heads();
-        Ok(Self { weights: Weights::read(name, &WeightsInput::Path(path))?, heads, epochs })
+        let (heads, pool) = Predictor::open(run_dir)?.into_heads();
+        Ok(Self { weights: Weights::read(name, &WeightsInput::Path(path))?, heads, pool, epochs })
     }
 }
 
@@ -124,7 +127,12 @@ impl Round {
         let mut trainer = self.trainer(&prepared, &recorder)?;
         let fitted = self.fit(&mut trainer, &prepared, &recorder)?;
         recorder.event(Event::Evaluating);
-        let mut metrics = self.evaluate(&trainer, &prepared, &fitted, &recorder)?;
+        let (mut metrics, features) = self.evaluate(&trainer, &prepared, &fitted, &recorder)?;
+        // Its network and the photos that it keeps make room for those of the folds.
+        drop(trainer);
+        if self.request.config.evaluate.folds > 1 {
+            metrics.out_of_sample = self.out_of_sample(&prepared, &features, &recorder)?;
+        }
         metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
         metrics.seconds = started.elapsed().as_secs_f64();
         metrics.files = run::files(out_dir)?;
@@ -173,7 +181,7 @@ impl Round {
         let by_similarity = config.auxiliary.weight == AuxiliaryWeight::Similarity;
         let mut extracted = None;
         if frozen || by_similarity {
-            let extract = Extracted::new(&self.learnt, &config, &weights, &preprocessing, cache, observer)?;
+            let extract = Extracted::new(&self.learnt, &config, (&weights, None), &preprocessing, cache, observer)?;
             if by_similarity {
                 self.weigh(&mut heads, &extract.features)?;
             }
@@ -202,12 +210,15 @@ impl Round {
                 HeadTrainer::new(config, heads, &features.values, features.width, rows)?
             }
             None => {
-                let maps = self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(run::MAPS));
-                let tune = FineTune::new(&self.learnt, config, weights, &maps, observer)?;
+                let tune = FineTune::new(&self.learnt, config, weights, &self.maps(), observer)?;
                 HeadTrainer::fine_tuning(config, heads, tune, rows)?
             }
         };
         if let Some(start) = &self.start {
+            let begun = trainer.trunk().and_then(|trunk| trunk.pool().weight());
+            if let (Some(begun), Some(earlier)) = (begun, start.pool.as_ref().and_then(SpatialPool::weight)) {
+                begun.set(earlier.as_tensor())?;
+            }
             for (saved, linear) in &start.heads {
                 let same = prepared
                     .heads
@@ -263,22 +274,55 @@ impl Round {
         Ok(Fitted { state, stopped, best_epoch })
     }
 
-    /// Figures and files of the dataset's own photos.
+    /// Figures and files of predictions by models that have not seen the photos. A fold begins with the configuration's own
+    /// weights, also where the round does not: an earlier round has seen every photo.
+    fn out_of_sample(
+        &self,
+        prepared: &Prepared,
+        features: &Features,
+        observer: &dyn Observer,
+    ) -> Result<BTreeMap<String, SplitMetrics>> {
+        let TrainRequest { dataset, config, out_dir, .. } = &self.request;
+        let earlier;
+        let weights = match &self.start {
+            Some(_) => {
+                earlier = models::load_weights(&config.model, self.request.weights.as_ref(), config.seed)?;
+                &earlier
+            }
+            None => &prepared.weights,
+        };
+        let maps = self.maps();
+        let source = match &prepared.frozen {
+            Some(_) => folds::Source::Fixed(features),
+            None => folds::Source::Tuned { weights, maps: &maps },
+        };
+        let predictions = folds::predict(dataset, config, source, observer)?;
+        let own: Vec<HeadData> = prepared.heads.iter().map(|head| head.first(dataset.items.len())).collect();
+        folds::write(out_dir, dataset, &own, &predictions)
+    }
+
+    /// Where maps of the trunk's frozen part are kept.
+    fn maps(&self) -> PathBuf {
+        self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(run::MAPS))
+    }
+
+    /// Figures and files of the dataset's own photos, and their features.
     fn evaluate(
         &self,
         trainer: &HeadTrainer<'_>,
         prepared: &Prepared,
         fitted: &Fitted,
         observer: &dyn Observer,
-    ) -> Result<Metrics> {
+    ) -> Result<(Metrics, Features)> {
         let TrainRequest { dataset, out_dir, .. } = &self.request;
         let Prepared { config, resolved, heads, weights, preprocessing, .. } = prepared;
         let trained = trainer.trunk().map(|trunk| trunk.weights(weights)).transpose()?;
         let weights = trained.as_ref().unwrap_or(weights);
+        let pool = trainer.trunk().map(FineTune::pool);
         let mut fresh = None;
         let Extracted { trunk, features, images_per_second } = match &prepared.frozen {
             Some(extracted) => extracted,
-            None => fresh.insert(Extracted::new(dataset, config, weights, preprocessing, None, observer)?),
+            None => fresh.insert(Extracted::new(dataset, config, (weights, pool), preprocessing, None, observer)?),
         };
         let own: Vec<HeadData> = heads.iter().map(|head| head.first(dataset.items.len())).collect();
         let features = features.first(dataset.items.len());
@@ -290,19 +334,16 @@ impl Round {
             features: &features,
             weights,
             trunk: trunk.as_ref(),
+            pool,
             curves: &fitted.state.rows,
         };
         let mut metrics = outcome.write(out_dir)?;
-        if config.evaluate.folds > 1 {
-            let predictions = folds::heads_only(dataset, config, &features, observer)?;
-            metrics.out_of_sample = folds::write(out_dir, dataset, &own, &predictions)?;
-        }
         metrics.images_per_second = *images_per_second;
         metrics.photos = self.learnt.items.len();
         (metrics.features_computed, metrics.features_cached) = (features.computed, features.cached);
         metrics.epochs = fitted.state.epoch;
         (metrics.stopped, metrics.best_epoch) = (fitted.stopped, fitted.best_epoch);
-        Ok(metrics)
+        Ok((metrics, features))
     }
 }
 
@@ -317,12 +358,12 @@ impl Extracted {
     fn new(
         dataset: &Dataset,
         config: &RunConfig,
-        weights: &Weights,
+        (weights, pool): (&Weights, Option<&SpatialPool>),
         preprocessing: &Preprocessing,
         cache: Option<(&Path, Hash)>,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let trunk = models::build_trunk(config.model.name, weights)?;
+        let trunk = models::build_pooled(config.model.name, weights, pool)?;
         let trunk = if config.evaluate.flip { models::mirrored(trunk) } else { trunk };
         let began = Instant::now();
         let features = features::extract(dataset, trunk.as_ref(), preprocessing, cache, observer)?;
@@ -336,10 +377,6 @@ fn warn_of_ignored(config: &RunConfig, observer: &dyn Observer) {
     let (train, policy) = (config.model.train, config.augment.policy);
     if train != TrainPart::All && policy != AugmentPolicy::default() && policy != AugmentPolicy::None {
         let text = format!("augment.policy = \"{policy}\" is ignored: train = \"{train}\" caches features");
-        observer.event(Event::Warning(text));
-    }
-    if config.evaluate.explain > 0 {
-        let text = "evaluate.explain is ignored: runs keep pooled features, no maps, in this version".to_owned();
         observer.event(Event::Warning(text));
     }
 }

@@ -15,6 +15,7 @@ use kenami_domain::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
+    attention::{self, SpatialPool},
     checkpoint,
     data::{Dataset, HeadData, file_name},
     error::{Error, Result},
@@ -22,8 +23,9 @@ use crate::{
     files::write_atomically,
     folds,
     heads::LinearHead,
-    models::{Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
-    report::{self, ReportInput, ScoredHead},
+    inside::RunExplainer,
+    models::{self, GraphTrunk, Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
+    report::{self, Explainer, ReportInput, ScoredHead},
 };
 
 /// The run's weights: trunk and heads.
@@ -99,6 +101,8 @@ pub(crate) struct Outcome<'a> {
     pub features: &'a Features,
     pub weights: &'a Weights,
     pub trunk: &'a dyn Trunk,
+    /// What pooled the features, where that was trained.
+    pub pool: Option<&'a SpatialPool>,
     pub curves: &'a [CurveRow],
 }
 
@@ -111,13 +115,26 @@ impl Outcome<'_> {
         self.write_model(&out_dir.join(MODEL), &scored)?;
         write_atomically(&out_dir.join(CURVES), |file| write_rows(file, self.curves.iter()))?;
         write_atomically(&out_dir.join(PREDICTIONS), |file| self.write_predictions(file, &scored))?;
+        let opened = match self.trunk.network() {
+            None if self.config.evaluate.explain > 0 => {
+                Some(GraphTrunk::of(self.config.model.name, self.weights, self.pool)?)
+            }
+            _ => None,
+        };
+        let network = opened.as_ref().or_else(|| self.trunk.network());
+        let explainer = network.map(|network| RunExplainer {
+            dataset: self.dataset,
+            preprocessing: models::preprocessing(self.weights, self.config.image_size),
+            network,
+            heads: self.trained,
+        });
         let input = ReportInput {
             dataset: self.dataset,
             config: self.config,
             heads: &scored,
             curves: self.curves,
             timing: Some(self.timing()?),
-            explainer: None,
+            explainer: explainer.as_ref().map(|explainer| explainer as &dyn Explainer),
         };
         report::write(out_dir, &input)
     }
@@ -172,7 +189,7 @@ impl Outcome<'_> {
         csv.flush()
     }
 
-    /// Trunk and heads, with everything that predicting needs in the metadata.
+    /// Trunk, attention and heads, with everything that predicting needs in the metadata.
     fn write_model(&self, path: &Path, scored: &[ScoredHead]) -> Result<()> {
         let metadata = SavedModel {
             config: self.config.to_toml(),
@@ -185,12 +202,15 @@ impl Outcome<'_> {
         let failed =
             |error: safetensors::SafeTensorError| Error::Run(format!("cannot write {}: {error}", path.display()));
         let mut bytes: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (head, trained) in self.heads.iter().zip(self.trained) {
-            for (part, var) in [("weight", &trained.weight), ("bias", &trained.bias)] {
-                let values = var.as_tensor().flatten_all()?.to_vec1::<f32>()?;
-                let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                bytes.push((format!("heads.{}.{part}", head.attribute), Dtype::F32, var.dims().to_vec(), raw));
-            }
+        let of_heads = self.heads.iter().zip(self.trained).flat_map(|(head, trained)| {
+            let name = |part: &str| format!("heads.{}.{part}", head.attribute);
+            [(name("weight"), &trained.weight), (name("bias"), &trained.bias)]
+        });
+        let of_masks = self.pool.and_then(SpatialPool::weight).map(|weight| (attention::WEIGHT.to_owned(), weight));
+        for (name, var) in of_heads.chain(of_masks) {
+            let values = var.as_tensor().flatten_all()?.to_vec1::<f32>()?;
+            let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            bytes.push((name, Dtype::F32, var.dims().to_vec(), raw));
         }
         let mut views = Vec::new();
         for (name, dtype, shape, raw) in &bytes {

@@ -47,15 +47,12 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
     models::check(config)?;
-    if config.model.attention != Attention::None {
-        return missing(format!("model.attention = \"{}\"", config.model.attention), "none");
+    if config.model.attention != Attention::None && config.model.train == TrainPart::Heads {
+        // Cached features are pooled already.
+        let what = format!("model.attention = \"{}\" with model.train = \"heads\"", config.model.attention);
+        return missing(what, "model.train = \"last-stage\" and \"all\"");
     }
     if config.model.train != TrainPart::Heads {
-        if config.evaluate.folds > 1 {
-            let what =
-                format!("evaluate.folds = {} with model.train = \"{}\"", config.evaluate.folds, config.model.train);
-            return missing(what, "0");
-        }
         return Ok(());
     }
     for (key, factor) in [("loss.center", config.loss.center), ("loss.triplet", config.loss.triplet)] {

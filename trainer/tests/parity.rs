@@ -7,10 +7,11 @@ mod parity_formula;
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, Device, Tensor, Var};
 use common::uniform;
 use kenami_domain::run_config::ModelName;
 use kenami_trainer::{
+    attention::SpatialPool,
     graph::Network,
     models::{self, GraphTrunk, Trunk, Workspace},
 };
@@ -32,6 +33,8 @@ struct Case {
     running: Summary,
     /// Pooled and normalised, where the network does so.
     pooled_norm: Option<Summary>,
+    /// Of the norm after pooling and of the map, behind which nothing else is.
+    pooled_gradients: Option<BTreeMap<String, Summary>>,
     /// With the batch's statistics.
     batch: Summary,
     gradients: BTreeMap<String, Summary>,
@@ -145,6 +148,30 @@ networks! {
 fn no_network_with_a_graph_is_left_out() {
     for name in ModelName::ALL {
         assert_eq!(models::graph(*name).is_ok(), TESTED.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_norm_after_pooling_has_pytorchs_gradients() {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/parity.json")).unwrap();
+    let case = &fixture.cases["convnext_tiny"];
+    let name = ModelName::ConvnextTiny;
+    let weights = formula_weights(name).named(&Device::Cpu).unwrap();
+    let network = Network::new(models::graph(name).unwrap(), weights, &Device::Cpu).unwrap();
+    let map = Var::from_tensor(&network.infer(&photos(case.photos, case.side)).unwrap()).unwrap();
+    let pooled = network.pool(map.as_tensor(), &SpatialPool::average(network.graph().features())).unwrap();
+    let probe: Vec<f32> = uniform("probe", pooled.elem_count()).into_iter().map(|u| u as f32).collect();
+    let probe = Tensor::from_vec(probe, pooled.shape(), &Device::Cpu).unwrap();
+    let store = (pooled * probe).unwrap().sum_all().unwrap().backward().unwrap();
+    let norm = network.graph().pooled_norm.unwrap();
+    let [weight, bias] = [norm.weight, norm.bias].map(|id| &network.parameters()[id]);
+    let found = [("map", &map), ("head.norm.weight", weight), ("head.norm.bias", bias)];
+    let expected = case.pooled_gradients.as_ref().unwrap();
+    assert_eq!(expected.len(), found.len());
+    for (name, var) in found {
+        let gradient = store.get(var.as_tensor()).unwrap();
+        let difference = expected[name].difference(gradient, &format!("probe {name}"));
+        assert!(difference < GRADIENT, "{name} differs by {difference:e}");
     }
 }
 

@@ -328,12 +328,16 @@ fn what_this_version_cannot_do_is_said_at_the_start() {
             "[model]\nname = \"dinov2_vits14\"\ntrain = \"all\"",
             "training the trunk of dinov2_vits14 is not available in this version; available: model.train = \"heads\"",
         ),
-        (
-            "[model]\ntrain = \"all\"\n[evaluate]\nfolds = 5",
-            "evaluate.folds = 5 with model.train = \"all\" is not available",
-        ),
         ("image_size = 225\n[model]\nname = \"dinov2_vits14\"", "image_size is a multiple of 14 for dinov2_vits14"),
-        ("[model]\nattention = \"multi\"", "model.attention = \"multi\""),
+        (
+            "[model]\nname = \"dinov2_vits14\"\n[evaluate]\nexplain = 1",
+            "evaluate.explain = 1 with dinov2_vits14 is not available",
+        ),
+        (
+            "[model]\nattention = \"multi\"",
+            "model.attention = \"multi\" with model.train = \"heads\" is not available in this version; available: \
+             model.train = \"last-stage\" and \"all\"",
+        ),
         ("[loss]\ncenter = 0.003", "loss.center = 0.003 with model.train = \"heads\""),
         ("[loss]\ntriplet = 1", "loss.triplet = 1 with model.train = \"heads\""),
     ] {

@@ -9,7 +9,10 @@ use super::{
     candle::{self, RunningUpdate},
     cpu::{self, Cpu},
 };
-use crate::error::{Error, Result};
+use crate::{
+    attention::SpatialPool,
+    error::{Error, Result},
+};
 
 /// A network: on the processor it runs on fused operations, elsewhere on candle's.
 pub struct Network {
@@ -86,7 +89,8 @@ impl Network {
         &self.device
     }
 
-    /// The parameters that training moves.
+    /// The nodes' parameters that training moves: those of which [`Self::backward`] gives gradients. The normalisation after
+    /// pooling has candle's.
     pub fn trained(&self) -> Vec<ParameterId> {
         let nodes = self.graph.nodes[self.frozen + 1..].iter();
         let mut trained: Vec<_> = nodes.flat_map(|node| node.op.parameters()).collect();
@@ -120,16 +124,18 @@ impl Network {
         }
     }
 
-    /// The mean of a feature map `[n, h, w, c]` over rows and columns, normalised where the network does so: `[n, c]`. The
-    /// map may have a gradient; the normalisation is as it is.
+    /// What heads take of a feature map `[n, h, w, c]`: its mean, or its mean under each of `pool`'s masks, each normalised
+    /// where the network does so: `[n, width]`. Map, masks and normalisation have candle's gradients.
     ///
     /// # Errors
     /// The map is not the network's.
-    pub fn pool(&self, map: &Tensor) -> Result<Tensor> {
-        let pooled = map.mean((1, 2))?;
+    pub fn pool(&self, map: &Tensor, pool: &SpatialPool) -> Result<Tensor> {
+        let pooled = pool.forward(map)?.features;
         let Some(norm) = &self.graph.pooled_norm else { return Ok(pooled) };
-        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.parameters[id].as_tensor().detach());
-        Ok(norm.apply(&pooled, &weight, &bias)?)
+        let [weight, bias] = [norm.weight, norm.bias].map(|id| self.parameters[id].as_tensor());
+        let (photos, width) = pooled.dims2()?;
+        let means = pooled.reshape((photos, width / self.graph.features(), self.graph.features()))?;
+        Ok(norm.apply(&means, weight, bias)?.reshape((photos, width))?)
     }
 
     /// The feature map of photos in training: running statistics move, and the backward pass is prepared.

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, io::Cursor};
 
 use image::{ImageFormat, RgbImage};
-use kenami_domain::run_config::ModelName;
+use kenami_domain::run_config::{ModelConfig, ModelName};
 use prost::Message;
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -25,17 +25,27 @@ fn bytes(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
     values.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
-/// A run's file: random Lite0 and a head of three breeds.
+/// A run's file: a random network, masks where the configuration has them, and a head of three breeds.
 fn model_file(config: &str) -> Vec<u8> {
-    let name = RunConfig::from_toml(config).unwrap().model.name;
+    let ModelConfig { name, attention, attention_masks, .. } = RunConfig::from_toml(config).unwrap().model;
     let weights = Weights::random(name, 3);
-    let width = models::build_trunk(name, &weights).unwrap().features();
-    let head = bytes((0..3 * width).map(|i| (i as f32 * 0.73).sin()));
+    let channels = models::graph(name).unwrap().features();
+    let masks = if attention == Attention::Multi { attention_masks as usize } else { 1 };
+    let width = masks * channels;
+    // Large enough that masks of random maps are not all alike.
+    let mask = bytes((0..width).map(|i| (i as f32 * 0.39).cos() * 2.0));
+    // Masks show larger values than a mean does: no head shall be sure of anything.
+    let scale = if attention == Attention::None && name != ModelName::ConvnextTiny { 1.0 } else { 0.02 };
+    let head = bytes((0..3 * width).map(|i| scale * (i as f32 * 0.73).sin()));
     let bias = bytes([0.1, -0.2, 0.3]);
     let mut views = vec![
         ("heads.breed.weight".to_owned(), TensorView::new(Dtype::F32, vec![3, width], &head).unwrap()),
         ("heads.breed.bias".to_owned(), TensorView::new(Dtype::F32, vec![3], &bias).unwrap()),
     ];
+    if attention != Attention::None {
+        let view = TensorView::new(Dtype::F32, vec![masks, channels], &mask).unwrap();
+        views.push((attention::WEIGHT.to_owned(), view));
+    }
     for (name, stored) in &weights.tensors {
         let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes).unwrap();
         views.push((format!("{TRUNK_PREFIX}{name}"), view));
@@ -54,22 +64,28 @@ fn model_file(config: &str) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
-#[test]
-fn a_run_as_onnx_says_what_the_predictor_says() {
+/// Whether a run's model as ONNX says of a photo what the predictor says.
+fn assert_onnx_says_the_same(config: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let file = model_file(CONFIG);
+    let file = model_file(config);
+    let name = RunConfig::from_toml(config).unwrap().model.name;
     fs::write(dir.path().join(MODEL), &file).unwrap();
     let out = dir.path().join("model.onnx");
     export_model(dir.path(), ModelFormat::Onnx, &out).unwrap();
+    // For a look with onnxruntime.
+    if let Some(dir) = std::env::var_os("ONNX_OUT") {
+        fs::copy(&out, std::path::Path::new(&dir).join(format!("{name}.onnx"))).unwrap();
+    }
 
     let photo = RgbImage::from_fn(48, 40, |x, y| image::Rgb([(x * 5) as u8, (y * 6) as u8, ((x * y) % 251) as u8]));
     let mut png = Cursor::new(Vec::new());
     photo.write_to(&mut png, ImageFormat::Png).unwrap();
     let png = png.into_inner();
-    let weights = Weights::from_bytes(ModelName::EfficientnetLite0, &file).unwrap();
-    let pixels = prepare(&png, &models::preprocessing(&weights, 32)).unwrap();
+    let weights = Weights::from_bytes(name, &file).unwrap();
+    let size = RunConfig::from_toml(config).unwrap().image_size;
+    let pixels = prepare(&png, &models::preprocessing(&weights, size)).unwrap();
     let planes = (0..3).flat_map(|c| pixels.iter().skip(c).step_by(3).map(|byte| f64::from(*byte) / 255.0));
-    let images = Array { shape: vec![1, 3, 32, 32], values: planes.collect() };
+    let images = Array { shape: vec![1, 3, size as usize, size as usize], values: planes.collect() };
     let model = ModelProto::decode(&fs::read(&out).unwrap()[..]).unwrap();
     let logits = run(&model, ("images", images))["logits_breed"].values.clone();
 
@@ -83,6 +99,22 @@ fn a_run_as_onnx_says_what_the_predictor_says() {
         assert!((probabilities[at] - probability).abs() < 1e-4, "{probabilities:?} {prediction:?}");
     }
     assert!(probabilities.iter().all(|p| *p < 0.999), "the case tells nothing: {probabilities:?}");
+}
+
+#[test]
+fn a_run_as_onnx_says_what_the_predictor_says() {
+    assert_onnx_says_the_same(CONFIG);
+}
+
+#[test]
+fn a_run_with_masks_as_onnx_says_what_the_predictor_says() {
+    let masks = "train = \"all\"\nattention = \"multi\"\nattention_masks = 3\n";
+    assert_onnx_says_the_same(&format!("{CONFIG}{masks}").replace("size = 32", "size = 64"));
+}
+
+#[test]
+fn a_convnext_as_onnx_says_what_the_predictor_says() {
+    assert_onnx_says_the_same(&format!("{CONFIG}name = \"convnext_tiny\"\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A trunk that looks at each photo twice.
 
-use super::{Trunk, Workspace};
+use super::{GraphTrunk, Trunk, Workspace};
 use crate::error::Result;
 
 /// The mean of a photo's features and those of its mirror image. A linear head on it gives the mean of both logits.
@@ -22,6 +22,10 @@ impl Trunk for Mirrored {
         self.0.forward(&flipped(pixels, size), size, workspace, &mut other)?;
         features.iter_mut().zip(other).for_each(|(feature, other)| *feature = (*feature + other) / 2.0);
         Ok(())
+    }
+
+    fn network(&self) -> Option<&GraphTrunk> {
+        self.0.network()
     }
 }
 

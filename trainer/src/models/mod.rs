@@ -28,6 +28,7 @@ pub use normalisation::Normalisation;
 pub use weights::{TRUNK_PREFIX, Weights, WeightsInput};
 
 use crate::{
+    attention::SpatialPool,
     data::Preprocessing,
     error::{Error, Result},
     graph::{Graph, ParameterSpec},
@@ -52,6 +53,11 @@ pub trait Trunk: Send + Sync {
     /// # Errors
     /// The network cannot take photos of this size, or the tensor library fails.
     fn forward(&self, pixels: &[u8], size: usize, workspace: &mut Workspace, features: &mut [f32]) -> Result<()>;
+
+    /// The network itself, whose maps can be looked at, where the trunk is one.
+    fn network(&self) -> Option<&GraphTrunk> {
+        None
+    }
 }
 
 /// Networks that are built alike.
@@ -118,6 +124,12 @@ pub fn check(config: &RunConfig) -> Result<()> {
     if Family::of(config.model.name) != Family::Dinov2 {
         return Ok(());
     }
+    if config.evaluate.explain > 0 {
+        return Err(Error::Unavailable {
+            what: format!("evaluate.explain = {} with {}", config.evaluate.explain, config.model.name),
+            available: "0; overlays of every other network".to_owned(),
+        });
+    }
     if config.model.train != TrainPart::Heads || config.model.attention != Default::default() {
         graph(config.model.name)?;
     }
@@ -149,6 +161,17 @@ pub fn build_trunk(name: ModelName, weights: &Weights) -> Result<Box<dyn Trunk>>
         Family::EfficientNetLite => Ok(Box::new(EfficientNetLite::new(name, weights)?)),
         Family::Dinov2 => Ok(Box::new(Dinov2::new(weights, &candle_core::Device::Cpu)?)),
         _ => Ok(Box::new(GraphTrunk::new(name, weights)?)),
+    }
+}
+
+/// As [`build_trunk`], pooled by `pool`, where there is one.
+///
+/// # Errors
+/// As there; or the model has no graph, whose map could be pooled.
+pub fn build_pooled(name: ModelName, weights: &Weights, pool: Option<&SpatialPool>) -> Result<Box<dyn Trunk>> {
+    match pool.filter(|pool| pool.weight().is_some()) {
+        Some(pool) => Ok(Box::new(GraphTrunk::with_pool(name, weights, pool.clone())?)),
+        None => build_trunk(name, weights),
     }
 }
 

@@ -243,10 +243,15 @@ impl Builder<'_> {
         channels: usize,
     ) -> String {
         let inside = self.push("Transpose", &[x], vec![AttributeProto::ints("perm", &[0, 2, 3, 1])]);
+        let normal = self.normal(&inside, (weight, bias), epsilon, channels);
+        self.push("Transpose", &[&normal], vec![AttributeProto::ints("perm", &[0, 3, 1, 2])])
+    }
+
+    /// Layer normalisation over the last axis, the channels.
+    fn normal(&mut self, x: &str, (weight, bias): (ParameterId, ParameterId), epsilon: f64, channels: usize) -> String {
         let (scale, shift) = (self.parameter(weight, &[channels]), self.parameter(bias, &[channels]));
         let attributes = vec![AttributeProto::int("axis", -1), AttributeProto::float("epsilon", epsilon as f32)];
-        let normal = self.push("LayerNormalization", &[&inside, &scale, &shift], attributes);
-        self.push("Transpose", &[&normal], vec![AttributeProto::ints("perm", &[0, 3, 1, 2])])
+        self.push("LayerNormalization", &[x, &scale, &shift], attributes)
     }
 
     fn activation(&mut self, x: &str, activation: Activation) -> String {
@@ -297,7 +302,8 @@ impl Builder<'_> {
         let axis = |value| vec![AttributeProto::int("axis", value)];
         let Some(weight) = model.attention else {
             let mean = self.push("GlobalAveragePool", &[&map], Vec::new());
-            return self.push("Flatten", &[&mean], axis(1));
+            let flat = self.push("Flatten", &[&mean], axis(1));
+            return self.pooled_norm(flat);
         };
         let channels = model.graph.features();
         let weight = self.constant("attention.weight", &[weight.len() / channels, channels], weight);
@@ -308,7 +314,15 @@ impl Builder<'_> {
         let masks = self.push("Softmax", &[&values], axis(-1));
         let turned = self.push("Transpose", &[&positions], vec![AttributeProto::ints("perm", &[0, 2, 1])]);
         let means = self.push("MatMul", &[&masks, &turned], Vec::new());
+        let means = self.pooled_norm(means);
         self.push("Flatten", &[&means], axis(1))
+    }
+
+    /// The network's normalisation of means, whose last axis is the channels.
+    fn pooled_norm(&mut self, means: String) -> String {
+        let graph = self.model.graph;
+        let Some(norm) = &graph.pooled_norm else { return means };
+        self.normal(&means, (norm.weight, norm.bias), norm.epsilon, graph.features())
     }
 }
 

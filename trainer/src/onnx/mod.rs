@@ -114,10 +114,6 @@ fn check(model: &Model<'_>) -> Result<()> {
             return fault(format!("{} has {} values, not those of shape {:?}", spec.name, values.len(), spec.shape));
         }
     }
-    if model.graph.pooled_norm.is_some() {
-        // Without it the file would answer something else than the model.
-        return fault("its normalisation after pooling is not written yet; safetensors holds it".to_owned());
-    }
     let channels = model.graph.features();
     let masks = model.attention.map_or(channels, <[f32]>::len);
     if masks == 0 || !masks.is_multiple_of(channels) {

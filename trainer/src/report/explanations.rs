@@ -31,14 +31,25 @@ pub trait Explainer {
     /// # Errors
     /// The shapes disagree.
     fn logit(&self, head: usize, class: usize, map: &Tensor) -> Result<Tensor>;
+
+    /// The attention masks of one photo's map, each `rows * columns` values, row by row; none without attention.
+    ///
+    /// # Errors
+    /// The map is not the network's.
+    fn masks(&self, _map: &Tensor) -> Result<Vec<Vec<f32>>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Share of the map's colours in an overlay.
 const OPACITY: f32 = 0.5;
 const GAP: i32 = 8;
 const CAPTION: i32 = 20;
+/// Attention masks in a row below the photo, at least.
+const MASKS_IN_A_ROW: usize = 4;
 
-/// `cam/HEAD/RANK_IMAGE.png`: the photo, what speaks for the prediction, and what speaks for the answer.
+/// `cam/HEAD/RANK_IMAGE.png`: the photo, what speaks for the prediction, and what speaks for the answer; below them the
+/// attention masks, where there are some.
 pub(super) fn write_all(out_dir: &Path, input: &ReportInput<'_>, metrics: &Metrics) -> Result<()> {
     let count = input.config.evaluate.explain as usize;
     let Some(explainer) = input.explainer.filter(|_| count > 0) else { return Ok(()) };
@@ -78,13 +89,30 @@ fn sheet(
         let text = format!("{role} {} {:.2}", head.labels[class], probabilities[class]);
         panels.push((text, overlay(&photo, &values[0], (rows, columns), OPACITY)));
     }
+    let mut lines = vec![panels];
+    let masks = explainer.masks(&map)?;
+    let masks = masks.iter().enumerate().map(|(number, mask)| {
+        (format!("attention mask {}", number + 1), overlay(&photo, mask, (rows, columns), OPACITY))
+    });
+    lines.extend(masks.collect::<Vec<_>>().chunks(lines[0].len().max(MASKS_IN_A_ROW)).map(<[Panel]>::to_vec));
+    Ok(drawn(&lines, &photo))
+}
+
+/// A picture and its caption.
+type Panel = (String, RgbImage);
+
+/// Panels of one size, line by line.
+fn drawn(lines: &[Vec<Panel>], photo: &RgbImage) -> Canvas {
     let (width, height) = (photo.width() as i32, photo.height() as i32);
-    let pitch = width.max(160) + GAP;
-    let mut canvas = Canvas::new(pitch * panels.len() as i32 + GAP, height + CAPTION + 2 * GAP);
-    for (at, (text, panel)) in panels.iter().enumerate() {
-        let left = GAP + at as i32 * pitch;
-        canvas.picture((left, GAP), panel);
-        canvas.text((left, height + 2 * GAP), &shortened(text, (pitch / 8 - 1) as usize), 1, INK);
+    let (across, down) = (width.max(160) + GAP, height + CAPTION + GAP);
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let mut canvas = Canvas::new(across * columns as i32 + GAP, down * lines.len() as i32 + GAP);
+    for (row, panels) in lines.iter().enumerate() {
+        for (column, (text, panel)) in panels.iter().enumerate() {
+            let (left, top) = (GAP + column as i32 * across, GAP + row as i32 * down);
+            canvas.picture((left, top), panel);
+            canvas.text((left, top + height + GAP), &shortened(text, (across / 8 - 1) as usize), 1, INK);
+        }
     }
-    Ok(canvas)
+    canvas
 }

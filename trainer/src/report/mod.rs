@@ -13,7 +13,7 @@
 //! | `confusion_HEAD.{csv,png}` | the confusion matrix on test (else validation, else train) |
 //! | `reliability_HEAD.{csv,png}` | accuracy over confidence, before and after temperature scaling |
 //! | `curves.png` | losses and accuracies over epochs |
-//! | `cam/HEAD/*.png` | Grad-CAM overlays of the top losses, where asked for |
+//! | `cam/HEAD/*.png` | Grad-CAM overlays of the top losses, where asked for; with attention, its masks below |
 //!
 //! and returns the [`Metrics`] that the caller completes and writes last.
 
