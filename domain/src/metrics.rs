@@ -31,6 +31,9 @@ pub struct Metrics {
     /// The epoch whose weights were kept, where they are the best epoch's and not the last one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<u32>,
+    /// The run's files, by their paths in its folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// What the run had to say, such as an attribute without a head.
     #[serde(default)]
     pub warnings: Vec<String>,

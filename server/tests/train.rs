@@ -15,7 +15,7 @@ use kenami_domain::{
         run::{RunDetail, TrainInput},
     },
 };
-use kenami_server::jobs::{RUN_FILES, check_page_config, worker};
+use kenami_server::jobs::{check_page_config, worker};
 use kenami_store::{actor::Actor, datasets, runs};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,14 @@ async fn a_run_leaves_curves_metrics_predictions_and_files(db: PgPool) {
     .unwrap();
     assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-3), "{sums:?}");
     let artifacts = runs::artifacts(SYSTEM, server.db(), "pets", run.row.id).await.unwrap().expect("artifacts");
-    for file in RUN_FILES {
+    assert!(
+        runs::RUN_FILES.iter().all(|file| metrics.files.iter().any(|listed| listed == file)),
+        "{:?}",
+        metrics.files
+    );
+    assert!(metrics.files.iter().any(|file| file == "confusion_breed.png"), "{:?}", metrics.files);
+    assert!(!metrics.files.iter().any(|file| file.contains("checkpoint")));
+    for file in &metrics.files {
         let bytes = server.context.storage.get_artifact_bytes(&format!("{artifacts}/{file}")).await.unwrap();
         assert!(!bytes.is_empty(), "{file}");
     }

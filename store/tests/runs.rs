@@ -136,15 +136,24 @@ async fn curves_and_results_come_as_the_worker_reports_them(db: PgPool) {
     assert_eq!(curves, [point(1, "loss/ear", 0.8), point(2, "loss/ear", 0.4)]);
 
     assert_eq!(runs::artifacts(&lead, &world.db, PETS, id).await.unwrap(), None);
+    let none = runs::file(&lead, &world.db, PETS, id, "curves.csv").await;
+    assert!(matches!(none, Err(Error::NotFound("file"))), "nothing is there before the end");
     let metrics = json!({ "heads": {
         "ear": { "test": { "accuracy": 0.75 }, "validation": { "accuracy": 0.5 } },
         "coat": { "validation": { "accuracy": 0.5 } },
-    } });
+    }, "files": ["curves.png", "cam/ear/001_a.png"] });
     runs::finish(&Actor::System, &world.db, id, metrics.clone(), "runs/1").await.unwrap();
     let row = runs::list(&lead, &world.db, PETS).await.unwrap().remove(0);
     assert_eq!(row.accuracy, BTreeMap::from([("ear".to_owned(), 0.75)]));
     assert_eq!(runs::get(&lead, &world.db, PETS, id).await.unwrap().metrics, Some(metrics));
     assert_eq!(runs::artifacts(&lead, &world.db, PETS, id).await.unwrap().as_deref(), Some("runs/1"));
+    for file in ["model.safetensors", "cam/ear/001_a.png"] {
+        assert_eq!(runs::file(&lead, &world.db, PETS, id, file).await.unwrap(), format!("runs/1/{file}"));
+    }
+    for file in ["../2/model.safetensors", "cam/ear", "checkpoint.safetensors", ""] {
+        let none = runs::file(&lead, &world.db, PETS, id, file).await;
+        assert!(matches!(none, Err(Error::NotFound("file"))), "{file}");
+    }
     // Now its weights may begin another run.
     let next = train(dataset, "", &format!("[model]\nweights = \"run:{id}\""));
     runs::create(&lead, &world.db, PETS, next).await.unwrap();

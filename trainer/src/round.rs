@@ -35,9 +35,6 @@ use crate::{
     train::TrainRequest,
 };
 
-/// Maps of the frozen part, below the run's folder, where there is no cache between runs.
-const MAPS: &str = "maps";
-
 /// Where a second round begins.
 pub(crate) struct Start {
     weights: Weights,
@@ -138,11 +135,12 @@ impl Round {
         }
         metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
         metrics.seconds = started.elapsed().as_secs_f64();
+        metrics.files = run::files(out_dir)?;
         run::write_metrics(out_dir, &metrics)?;
         if !self.keep_checkpoint {
             fs::remove_file(checkpoint::path(out_dir)).map_err(Error::io(out_dir))?;
         }
-        let _ = fs::remove_dir_all(out_dir.join(MAPS));
+        let _ = fs::remove_dir_all(out_dir.join(run::MAPS));
         recorder.event(Event::Finished { seconds: metrics.seconds });
         Ok(metrics)
     }
@@ -305,7 +303,7 @@ impl Round {
 
     /// Where maps of the trunk's frozen part are kept.
     fn maps(&self) -> PathBuf {
-        self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(MAPS))
+        self.request.cache_dir.clone().unwrap_or_else(|| self.request.out_dir.join(run::MAPS))
     }
 
     /// Figures and files of the dataset's own photos, and their features.

@@ -32,6 +32,10 @@ use crate::{
 pub(crate) const MODEL: &str = "model.safetensors";
 /// Key of a model's description in the file's metadata.
 pub(crate) const METADATA: &str = "kenami";
+/// Maps of the frozen part, where there is no cache between runs.
+pub(crate) const MAPS: &str = "maps";
+/// The first round's run, where a second one follows.
+pub(crate) const FIRST_ROUND: &str = "first_round";
 const METRICS: &str = "metrics.json";
 const CONFIG: &str = "config.toml";
 const PREDICTIONS: &str = "predictions.csv";
@@ -62,6 +66,31 @@ pub(crate) fn write_metrics(out_dir: &Path, metrics: &Metrics) -> Result<()> {
         file.write_all(b"\n")
     })
 }
+
+/// The results in a run's folder by their paths with `/`, in order; not what only training needs.
+pub(crate) fn files(out_dir: &Path) -> Result<Vec<String>> {
+    let mut found = vec![METRICS.to_owned()];
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let path = out_dir.join(&folder);
+        for entry in fs::read_dir(&path).map_err(Error::io(&path))? {
+            let entry = entry.map_err(Error::io(&path))?;
+            let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(Error::io(&path))?.is_dir() {
+                if !TRAINING_ONLY.contains(&name.as_str()) {
+                    folders.push(format!("{name}/"));
+                }
+            } else if name != METRICS && entry.path() != checkpoint::path(out_dir) {
+                found.push(name);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Folders in a run's folder that are no results.
+const TRAINING_ONLY: [&str; 2] = [MAPS, FIRST_ROUND];
 
 /// Everything that a finished run knows.
 pub(crate) struct Outcome<'a> {

@@ -19,10 +19,8 @@ use crate::{
     observer::{Event, Observer},
     pseudo,
     round::{Round, Start},
+    run,
 };
-
-/// The model of the first round, below the run's folder, where a second one follows.
-const FIRST_ROUND: &str = "first_round";
 
 /// What is trained on what, and where the results go.
 #[derive(Debug, Clone)]
@@ -114,7 +112,7 @@ fn learnt(request: &TrainRequest, observer: &dyn Observer) -> Result<Dataset> {
 fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer) -> Result<Metrics> {
     let pseudo = request.config.pseudo.clone();
     let photos = data::photos_in(Path::new(&pseudo.images))?;
-    let first_dir = request.out_dir.join(FIRST_ROUND);
+    let first_dir = request.out_dir.join(run::FIRST_ROUND);
     let config = RunConfig {
         pseudo: PseudoConfig::default(),
         evaluate: EvaluateConfig { folds: 0, explain: 0, ..request.config.evaluate.clone() },

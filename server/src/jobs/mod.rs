@@ -7,7 +7,7 @@ mod weights;
 pub mod worker;
 
 pub use progress::Progress;
-pub use train::{RUN_FILES, TrainProgress, stored_dataset};
+pub use train::{TrainProgress, stored_dataset};
 pub use weights::check_page_config;
 pub(crate) use weights::demo_weights;
 

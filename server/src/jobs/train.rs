@@ -23,8 +23,6 @@ use tokio::sync::mpsc;
 use super::{Ended, Progress, check_page_config, weights::weights};
 use crate::{cli::Context, storage::Variant};
 
-/// A run's files that are kept in the object store, below the run's artifacts.
-pub const RUN_FILES: [&str; 5] = ["metrics.json", "predictions.csv", "config.toml", "curves.csv", "model.safetensors"];
 /// Predictions a statement.
 const PREDICTIONS: usize = 5_000;
 
@@ -60,11 +58,8 @@ pub(super) async fn work(context: &Context, job: &ClaimedJob, progress: &Progres
     progress.begin(0, "Storing the results");
     store_predictions(&context.db, run.run_id, &out_dir.join("predictions.csv"), &positions).await?;
     let artifacts = format!("runs/{}", run.run_id);
-    for file in RUN_FILES {
-        let path = out_dir.join(file);
-        if path.is_file() {
-            context.storage.put_artifact(&format!("{artifacts}/{file}"), &path).await?;
-        }
+    for file in &metrics.files {
+        context.storage.put_artifact(&format!("{artifacts}/{file}"), &out_dir.join(file)).await?;
     }
     let metrics = serde_json::to_value(metrics)?;
     runs::finish(&Actor::System, &context.db, run.run_id, metrics, &artifacts).await?;

@@ -25,7 +25,7 @@ use super::{
     listing::{At, Body, Listing},
 };
 use crate::{
-    jobs::{RUN_FILES, check_page_config},
+    jobs::check_page_config,
     storage::Storage,
     web::{AppState, error::AppResult},
 };
@@ -96,13 +96,13 @@ async fn cancel(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// A file of a finished run: metrics.json, predictions.csv, config.toml, curves.csv or model.safetensors
+/// A file of a finished run by its path: metrics.json, model.safetensors, and what metrics.json lists as files
 #[utoipa::path(
     get, path = "/api/v1/projects/{project}/runs/{run}/files/{file}", tag = "runs",
     params(
         ("project" = String, Path, description = "Its key"),
         ("run" = i64, Path, description = "Its id"),
-        ("file" = String, Path, description = "Its name")
+        ("file" = String, Path, description = "Its path in the run's folder, with %2F for /")
     ),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"), Refused)
 )]
@@ -112,9 +112,8 @@ async fn file(
     Token(actor): Token,
     At((project, run, file)): At<(String, i64, String)>,
 ) -> AppResult<Response> {
-    let artifacts = runs::artifacts(&actor, &db, &project, run).await?;
-    let artifacts = artifacts.filter(|_| RUN_FILES.contains(&file.as_str())).ok_or(Error::NotFound("file"))?;
-    let (length, bytes) = storage.get_artifact(&format!("{artifacts}/{file}")).await?;
+    let (length, bytes) = storage.get_artifact(&runs::file(&actor, &db, &project, run, &file).await?).await?;
+    let file = file.replace(|c: char| !c.is_ascii_alphanumeric() && !".-_".contains(c), "_");
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),

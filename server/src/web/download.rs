@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use kenami_domain::{csvio, view::dataset::ExportFormat};
-use kenami_store::{db::Db, error::Error, labels, runs};
+use kenami_store::{db::Db, labels, runs};
 use serde::Deserialize;
 
 use super::{
@@ -22,21 +22,12 @@ use crate::{
     storage::Storage,
 };
 
-/// The files of a run that people may have.
-const RUN_FILES: [(&str, &str); 5] = [
-    ("metrics.json", "application/json"),
-    ("predictions.csv", "text/csv; charset=utf-8"),
-    ("config.toml", "application/toml"),
-    ("curves.csv", "text/csv; charset=utf-8"),
-    ("model.safetensors", "application/octet-stream"),
-];
-
-/// GET /p/{key}/datasets/{name}/download, /p/{key}/labels.csv, /p/{key}/runs/{id}/files/{file}
+/// GET /p/{key}/datasets/{name}/download, /p/{key}/labels.csv, /p/{key}/runs/{id}/files/{*file}
 pub fn router() -> Router<AppState> {
     Router::new()
         .route("/p/{key}/datasets/{name}/download", get(dataset))
         .route("/p/{key}/labels.csv", get(project_labels))
-        .route("/p/{key}/runs/{id}/files/{file}", get(run_file))
+        .route("/p/{key}/runs/{id}/files/{*file}", get(run_file))
 }
 
 #[derive(Deserialize)]
@@ -82,11 +73,18 @@ async fn run_file(
     CurrentActor(actor): CurrentActor,
     Path((key, id, file)): Path<(String, i64, String)>,
 ) -> AppResult<Response> {
-    let artifacts = runs::artifacts(&actor, &db, &key, id).await?.ok_or(Error::NotFound("file"))?;
-    let (file, content_type) = RUN_FILES.iter().find(|(name, _)| *name == file).ok_or(Error::NotFound("file"))?;
-    let (bytes, stream) = storage.get_artifact(&format!("{artifacts}/{file}")).await?;
-    let mut response = attachment(&format!("{key}-run-{id}-{file}"), content_type, Body::from_stream(stream));
+    let artifact = runs::file(&actor, &db, &key, id, &file).await?;
+    let (bytes, stream) = storage.get_artifact(&artifact).await?;
+    let content_type = match mime_guess::from_path(&file).first() {
+        Some(of_text) if of_text.type_() == mime_guess::mime::TEXT => format!("{of_text}; charset=utf-8"),
+        other => other.unwrap_or(mime_guess::mime::APPLICATION_OCTET_STREAM).to_string(),
+    };
+    let mut response = attachment(&format!("{key}-run-{id}-{file}"), &content_type, Body::from_stream(stream));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    if content_type == mime_guess::mime::IMAGE_PNG.as_ref() {
+        // The page shows pictures, and opens them.
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("inline"));
+    }
     Ok(response)
 }
 

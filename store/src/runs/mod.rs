@@ -7,5 +7,5 @@ mod work;
 
 pub use create::{cancel, create};
 pub use mistakes::{MistakeFilter, mistakes};
-pub use read::{artifacts, find, get, list};
+pub use read::{RUN_FILES, artifacts, file, find, get, list};
 pub use work::{Prediction, RunForTraining, add_curves, finish, store_predictions, training};

@@ -122,6 +122,27 @@ pub async fn artifacts(actor: &Actor, db: &Db, project: &str, run_id: i64) -> Re
         .ok_or(Error::NotFound("run"))
 }
 
+/// Key in the object store of a file of a finished run, by its path in the run's folder.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown run, or where it has no such file; rights; the database.
+pub async fn file(actor: &Actor, db: &Db, project: &str, run_id: i64, file: &str) -> Result<String> {
+    let access = rights::require(actor, db, Operation::ReadDatasets, project).await?;
+    let row = sqlx::query!(
+        r#"SELECT artifacts, coalesce(metrics->'files' ? $3, false) AS "listed!" FROM runs WHERE id = $1 AND project_id = $2"#,
+        run_id,
+        access.project_id,
+        file,
+    );
+    let row = row.fetch_optional(db).await?.ok_or(Error::NotFound("run"))?;
+    // Runs from before there were lists have these.
+    let is_there = row.listed || RUN_FILES.contains(&file);
+    row.artifacts.filter(|_| is_there).map(|folder| format!("{folder}/{file}")).ok_or(Error::NotFound("file"))
+}
+
+/// Files that every finished run has.
+pub const RUN_FILES: [&str; 5] = ["metrics.json", "predictions.csv", "config.toml", "curves.csv", "model.safetensors"];
+
 /// A run's id by its name.
 ///
 /// # Errors

@@ -213,6 +213,7 @@ fn datasets_and_jobs() -> Vec<Call> {
         ReadDatasets: runs::get(PETS, g.run_id);
         ReadDatasets: runs::find(PETS, "first");
         ReadDatasets: runs::artifacts(PETS, g.run_id);
+        ReadDatasets: runs::file(PETS, g.run_id, "curves.csv");
         ReadDatasets: runs::mistakes(PETS, g.run_id, &MistakeFilter {
             head: "ear".to_owned(), answer: None, predicted: None, split: None, cursor: None,
         }, 10);

@@ -71,6 +71,7 @@ fn of_another_project() -> Vec<Call> {
         ReadDatasets: runs::get(OTHER, g.run_id);
         ReadDatasets: runs::find(OTHER, "first");
         ReadDatasets: runs::artifacts(OTHER, g.run_id);
+        ReadDatasets: runs::file(OTHER, g.run_id, "curves.csv");
         ReadDatasets: runs::mistakes(OTHER, g.run_id, &MistakeFilter {
             head: "ear".to_owned(), ..MistakeFilter::default()
         }, 10);

@@ -14,6 +14,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::{
     chart::Chart,
+    files::Files,
     results::Results,
     series::{self, Measure},
 };
@@ -29,15 +30,6 @@ use crate::{
     },
     text,
 };
-
-/// Files that a finished run leaves, with what they hold.
-const FILES: [(&str, &str); 5] = [
-    ("metrics.json", "the results"),
-    ("predictions.csv", "probabilities for every photo"),
-    ("config.toml", "the configuration, every key written out"),
-    ("curves.csv", "the curves"),
-    ("model.safetensors", "the weights"),
-];
 
 /// One run.
 #[component]
@@ -59,6 +51,10 @@ pub fn RunView(
     let epochs = config.as_ref().map(|config| f64::from(config.epochs));
     let (run_id, dataset_href) = (row.id, format!("/p/{}/datasets/{}", project.key, row.dataset));
     let metrics = detail.metrics.clone().map(serde_json::from_value::<Metrics>);
+    let files = match &metrics {
+        Some(Ok(metrics)) => metrics.files.clone(),
+        _ => Vec::new(),
+    };
     let results = match metrics {
         Some(Ok(metrics)) => {
             Some(view! { <Results metrics project=project.clone() run_id/> }.into_any())
@@ -89,7 +85,7 @@ pub fn RunView(
             <summary>"Configuration"</summary>
             <pre tabindex="0">{configuration(&detail.config)}</pre>
         </details>
-        {done.then(|| view! { <Files key run_id/> })}
+        {done.then(|| view! { <Files key run_id files/> })}
     }
 }
 
@@ -197,31 +193,5 @@ fn Curves(
                 </section>
             }
         })
-    }
-}
-
-#[component]
-fn Files(
-    /// The project's key.
-    key: String,
-    /// The run.
-    run_id: i64,
-) -> impl IntoView {
-    let rows = FILES
-        .into_iter()
-        .map(|(file, holds)| {
-            view! {
-                <li>
-                    <a href=format!("/p/{key}/runs/{run_id}/files/{file}") rel="external" download>{file}</a>
-                    <span class="quiet">{holds}</span>
-                </li>
-            }
-        })
-        .collect_view();
-    view! {
-        <section class="stack-s">
-            <h2>"Files"</h2>
-            <ul class="run-files">{rows}</ul>
-        </section>
     }
 }

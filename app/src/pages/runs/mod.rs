@@ -9,6 +9,7 @@ pub mod series;
 
 mod choices;
 mod confusion;
+mod files;
 mod live;
 mod mistakes;
 mod results;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kenami_domain::{
     dataset::Split,
-    metrics::{Metrics, SplitMetrics},
+    metrics::{CalibratedMetrics, Metrics, SplitMetrics, StopReason},
     view::project::Project,
 };
 use leptos::prelude::*;
@@ -34,30 +34,39 @@ pub fn Results(
     let language = text::language();
     let name = |head: &str| text::attribute_name_of(&project.attributes, head, language);
     let figures = |metrics: Option<&SplitMetrics>| {
-        let numbers = metrics.map(|m| (m.n, m.accuracy, m.macro_f1, m.nll, m.ece));
-        view! {
-            <td class="numeric">{numbers.map(|(n, ..)| text::number(n as i64))}</td>
-            <td class="numeric"><b>{numbers.map(|(_, accuracy, ..)| text::percent(accuracy, 1))}</b></td>
-            <td class="numeric">{numbers.map(|(_, _, f1, ..)| text::percent(f1, 1))}</td>
-            <td class="numeric">{numbers.map(|(.., nll, _)| format!("{nll:.3}"))}</td>
-            <td class="numeric">{numbers.map(|(.., ece)| text::percent(ece, 1))}</td>
-        }
+        metrics.map(|m| {
+            let calibrated = |of: fn(&CalibratedMetrics) -> f64, show: fn(f64) -> String| {
+                m.calibrated.as_ref().map(|after| format!(" → {}", show(of(after))))
+            };
+            let (nats, share) = (|nll: f64| format!("{nll:.3}"), |ece: f64| text::percent(ece, 1));
+            view! {
+                <td class="numeric">{text::number(m.n as i64)}</td>
+                <td class="numeric"><b>{text::percent(m.accuracy, 1)}</b></td>
+                <td class="numeric">{text::percent(m.mean_per_class_accuracy, 1)}</td>
+                <td class="numeric">{text::percent(m.macro_f1, 1)}</td>
+                <td class="numeric">{nats(m.nll)}{calibrated(|after| after.nll, nats)}</td>
+                <td class="numeric">{share(m.ece)}{calibrated(|after| after.ece, share)}</td>
+            }
+        })
     };
     let rows = metrics
         .heads
         .iter()
         .flat_map(|(head, splits)| {
-            let shown: Vec<_> =
-                ["validation", "test"].into_iter().filter(|split| splits.contains_key(*split)).collect();
+            let own = ["validation", "test"].into_iter().map(|split| (split, splits.get(split)));
+            let shown: Vec<_> = own
+                .chain([("out of sample", metrics.out_of_sample.get(head))])
+                .filter(|(_, figures)| figures.is_some())
+                .collect();
             let span = shown.len().to_string();
             let head_name = name(head);
             shown
                 .into_iter()
                 .enumerate()
-                .map(|(index, split)| {
+                .map(|(index, (split, of_split))| {
                     let heading = (index == 0)
                         .then(|| view! { <th scope="rowgroup" rowspan=span.clone()>{head_name.clone()}</th> });
-                    view! { <tr>{heading}<td>{split}</td>{figures(splits.get(split))}</tr> }
+                    view! { <tr>{heading}<td>{split}</td>{figures(of_split)}</tr> }
                 })
                 .collect::<Vec<_>>()
         })
@@ -68,8 +77,8 @@ pub fn Results(
         .into_iter()
         .map(|warning| view! { <Alert tone=Tone::Warning>{warning}</Alert> })
         .collect_view();
-    let speed =
-        format!("{} at {:.0} photos a second", text::duration(metrics.seconds * 1000.0), metrics.images_per_second);
+    let speed = speed(&metrics);
+    let ended = ended(&metrics);
     view! {
         <section class="stack-s">
             <h2>"Results"</h2>
@@ -80,18 +89,42 @@ pub fn Results(
                         <th scope="col">"Split"</th>
                         <th scope="col" class="numeric">"Photos"</th>
                         <th scope="col" class="numeric">"Accuracy"</th>
+                        <th scope="col" class="numeric" title="Mean over the values of the share found">"Per class"</th>
                         <th scope="col" class="numeric" title="Mean F1 over the values">"Macro-F1"</th>
-                        <th scope="col" class="numeric" title="Mean negative log-likelihood of the answer, in nats">"NLL"</th>
-                        <th scope="col" class="numeric" title="Expected calibration error, 15 bins">"ECE"</th>
+                        <th scope="col" class="numeric" title="Mean negative log-likelihood of the answer, in nats; after the arrow with temperature scaling">"NLL"</th>
+                        <th scope="col" class="numeric" title="Expected calibration error, 15 bins; after the arrow with temperature scaling">"ECE"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </Table>
+            {ended.map(|ended| view! { <p>{ended}</p> })}
             <p class="quiet">{speed}</p>
             {warnings}
         </section>
         <Confusions heads=metrics.heads project run_id/>
     }
+}
+
+/// How long it took, and how long one photo takes.
+fn speed(metrics: &Metrics) -> String {
+    let whole =
+        format!("{} at {:.0} photos a second", text::duration(metrics.seconds * 1000.0), metrics.images_per_second);
+    match metrics.timing {
+        Some(timing) => format!("{whole}; the network takes {:.0} ms for one photo alone", timing.median_ms.max(1.0)),
+        None => whole,
+    }
+}
+
+/// Why the run ended early and which weights it kept, where that is not as usual.
+fn ended(metrics: &Metrics) -> Option<String> {
+    let stopped = metrics.stopped.map(|reason| match reason {
+        StopReason::Patience => format!("Stopped after epoch {}: validation made no progress.", metrics.epochs),
+        StopReason::Minutes => format!("Stopped in epoch {}: its minutes were spent.", metrics.epochs),
+    });
+    let kept =
+        metrics.best_epoch.map(|epoch| format!("The weights are those of epoch {epoch}, the best on validation."));
+    let parts: Vec<String> = stopped.into_iter().chain(kept).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 #[component]
