@@ -111,6 +111,7 @@ impl Ground {
         let dataset_id = datasets::freeze(&lead, &db, PETS, freeze).await.unwrap().id;
         let train = TrainInput { dataset_id, name: "first".to_owned(), config: String::new() };
         let run = runs::create(&lead, &db, PETS, train).await.unwrap();
+        sqlx::query("UPDATE runs SET artifacts = 'runs/1'").execute(&db).await.unwrap();
         let mut own = Vec::new();
         for (who, actor) in &actors {
             own.push(Own::new(&db, &lead, *who, actor).await);
