@@ -11,7 +11,7 @@ export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS := fallback
 
 ARGS ?=
 
-.PHONY: help run build site server test test-rust test-end2end check fmt trial bench-train
+.PHONY: help run build site server test test-rust test-end2end check fmt trial bench-train profile-train check-cuda
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,11 +38,17 @@ test-end2end: build ## End-to-end tests; ARGS="annotate.spec.ts"
 check: ## Format, lints, licences, offline SQL descriptions
 	@scripts/check
 
+check-cuda: ## Compile the trainer with cargo's feature cuda; fetches NVIDIA's compiler where there is none
+	@scripts/check-cuda
+
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
 trial: build ## The loop on a big photo set with its figures: PETS=DIR make trial
 	@scripts/trial
+
+profile-train: ## What bounds each case of bench-train, by perf; CASES="resnet34/train"
+	@scripts/profile-train
 
 bench-train: ## Training speed and memory beside PyTorch's; CASES="resnet34/train heads", THREADS=2
 	@scripts/bench-train

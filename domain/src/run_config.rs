@@ -19,8 +19,8 @@ mod recipes;
 
 pub use augment::AugmentConfig;
 pub use choices::{
-    Attention, AugmentPolicy, AuxiliaryWeight, Keep, LossName, ModelName, OptimizerName, PriorSource, SamplerKind,
-    ScheduleName, StopMetric, Targets, TrainPart, TripletMargin, Votes, Weighting,
+    Attention, AugmentPolicy, AuxiliaryWeight, Compute, Keep, LossName, ModelName, OptimizerName, PriorSource,
+    SamplerKind, ScheduleName, StopMetric, Targets, TrainPart, TripletMargin, Votes, Weighting,
 };
 pub use error::ConfigError;
 pub use objective::{LossConfig, SamplerConfig};
@@ -88,6 +88,8 @@ pub struct ModelConfig {
     pub dropout: f64,
     /// Keeps batch-norm at its pretrained statistics. Default false: they follow the batches.
     pub frozen_norm: bool,
+    /// Where a trained network runs; a frozen one runs on the processor. Default `auto`.
+    pub device: Compute,
 }
 
 /// `[heads.ATTRIBUTE]`: one classification head.
@@ -143,6 +145,7 @@ impl Default for ModelConfig {
             attention_masks: 4,
             dropout: 0.0,
             frozen_norm: false,
+            device: Compute::default(),
         }
     }
 }

@@ -33,6 +33,15 @@ enum Average {
     Device(Tensor),
 }
 
+impl Average {
+    fn of(var: &Var) -> Result<Self> {
+        Ok(match var.device() {
+            Device::Cpu => Self::Host(var.as_tensor().flatten_all()?.to_vec1()?),
+            _ => Self::Device(var.as_tensor().copy()?),
+        })
+    }
+}
+
 impl Ema {
     /// Of these named values (f32), from what they are now.
     ///
@@ -40,14 +49,23 @@ impl Ema {
     /// A value is not f32.
     pub fn new(decay: f64, values: impl IntoIterator<Item = (String, Var)>) -> Result<Self> {
         let entry = |(name, var): (String, Var)| -> Result<Entry> {
-            let average = match var.device() {
-                Device::Cpu => Average::Host(var.as_tensor().flatten_all()?.to_vec1()?),
-                _ => Average::Device(var.as_tensor().copy()?),
-            };
+            let average = Average::of(&var)?;
             Ok(Entry { name, var, average })
         };
         let entries = values.into_iter().map(entry).collect::<Result<_>>()?;
         Ok(Self { decay, updates: 0, entries })
+    }
+
+    /// Begins again, from what the values are now.
+    ///
+    /// # Errors
+    /// A value is no longer f32.
+    pub fn restart(&mut self) -> Result<()> {
+        self.updates = 0;
+        self.entries.iter_mut().try_for_each(|entry| {
+            entry.average = Average::of(&entry.var)?;
+            Ok(())
+        })
     }
 
     /// Takes the values after a step into the average.
@@ -218,6 +236,12 @@ mod tests {
         vec(&weight).iter().zip(expected).for_each(|(a, b)| assert_relative_eq!(f64::from(*a), b, max_relative = 1e-5));
         ema.swap().unwrap();
         assert_eq!(vec(&weight), [19.0, 361.0]);
+        ema.restart().unwrap();
+        weight.set(&Tensor::new(&[0f32, 0.0], &Device::Cpu).unwrap()).unwrap();
+        ema.update().unwrap();
+        ema.swap().unwrap();
+        let expected = [1.9, 36.1];
+        vec(&weight).iter().zip(expected).for_each(|(a, b)| assert_relative_eq!(*a, b, max_relative = 1e-5));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     attention::SpatialPool,
     augment::{Augment, Mix, draw_mix},
     data::{Batches, Dataset, Loader, LoaderOptions, MemoryBudget, Transform},
+    device,
     error::{Error, Result},
     features::{FeatureCache, Precision},
     graph::{Network, NodeId, ParameterId, ParameterKind, Pass, Statistics},
@@ -74,8 +75,7 @@ impl FineTune {
         observer: &dyn Observer,
     ) -> Result<Self> {
         let graph = models::graph(config.model.name)?;
-        let device = Device::Cpu;
-        let mut network = Network::new(graph, weights.named(&device)?, &device)?;
+        let mut network = Network::new(graph, weights.named(&Device::Cpu)?, &device::of(config)?)?;
         let statistics = if config.model.frozen_norm { Statistics::Running } else { Statistics::Batch };
         let from = match config.model.train {
             TrainPart::LastStage => {
@@ -104,7 +104,7 @@ impl FineTune {
         });
         let mut trained = network.trained();
         trained.extend(network.graph().pooled_norm.iter().flat_map(|norm| [norm.weight, norm.bias]));
-        let pool = SpatialPool::new(&config.model, network.graph().features(), config.seed, &device)?;
+        let pool = SpatialPool::new(&config.model, network.graph().features(), config.seed, &Device::Cpu)?;
         let (config, last_stage) = (config.clone(), config.model.train == TrainPart::LastStage);
         let mut tune =
             Self { network, pool, trained, train: None, make_loader, evaluate, batches: None, cached: None, config };
@@ -155,9 +155,17 @@ impl FineTune {
     /// A tensor is missing or of another shape.
     pub fn restore(&self, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
         for (name, var) in self.statistics() {
-            var.set(&find(&name)?)?;
+            var.set(&find(&name)?.to_device(var.device())?)?;
         }
         Ok(())
+    }
+
+    /// The last map of the batch's `input` to node `from`, where the network is frozen.
+    fn map(&self, input: &Tensor, from: NodeId) -> Result<Tensor> {
+        let input = input.to_device(self.network.device())?;
+        let map = self.network.infer_between(&input, from, self.network.graph().output())?;
+        // Maps are small: heads and losses work on the processor, whatever the network runs on.
+        Ok(map.to_device(&Device::Cpu)?)
     }
 
     /// The trunk as weights that a frozen one can be made of.
@@ -189,12 +197,13 @@ impl FineTune {
             None => self.load(epoch, rows)?,
         };
         if is_frozen {
-            let map = self.network.infer_between(&input, from, self.network.graph().output())?;
+            let map = self.map(&input, from)?;
             return Ok(Fed { features: self.network.pool(&map, &self.pool)?, step: None, mix });
         }
+        let input = input.to_device(self.network.device())?;
         let pass =
             if self.cached.is_some() { self.network.forward_trained(&input)? } else { self.network.forward(&input)? };
-        let map = Var::from_tensor(&pass.output)?;
+        let map = Var::from_tensor(&pass.output.to_device(&Device::Cpu)?)?;
         Ok(Fed { features: self.network.pool(map.as_tensor(), &self.pool)?, step: Some(Step { map, pass }), mix })
     }
 
@@ -219,7 +228,8 @@ impl FineTune {
         // Frozen still: what stands behind the map is, too.
         let Some(step) = step else { return Ok(vec![None; self.trained.len()]) };
         let Some(gradient) = store.get(step.map.as_tensor()) else { return Ok(vec![None; self.trained.len()]) };
-        let found: HashMap<ParameterId, Tensor> = self.network.backward(step.pass, gradient)?.into_iter().collect();
+        let gradient = gradient.to_device(self.network.device())?;
+        let found: HashMap<ParameterId, Tensor> = self.network.backward(step.pass, &gradient)?.into_iter().collect();
         let behind = |id: &ParameterId| store.get(self.network.parameters()[*id].as_tensor()).map(Tensor::detach);
         Ok(self.trained.iter().map(|id| found.get(id).cloned().or_else(|| behind(id))).collect())
     }
@@ -230,11 +240,10 @@ impl FineTune {
     /// A photo cannot be read, or the observer cancelled.
     pub fn features(&self, rows: &[usize], observer: &dyn Observer) -> Result<Tensor> {
         let mut parts = Vec::new();
-        let output = self.network.graph().output();
         if let Some(maps) = &self.cached {
             for rows in rows.chunks(self.config.batch_size as usize) {
                 stop(observer)?;
-                let map = self.network.infer_between(&maps.read(rows)?, maps.from, output)?;
+                let map = self.map(&maps.read(rows)?, maps.from)?;
                 // Detached part by part: the masks' history would keep every map.
                 parts.push(self.network.pool(&map, &self.pool)?.detach());
             }
@@ -245,7 +254,7 @@ impl FineTune {
                 let shape = (batch.items.len(), batch.size, batch.size, 3);
                 let pooled = |images: Vec<f32>| {
                     let images = Tensor::from_vec(images, shape, &Device::Cpu)?;
-                    Ok::<_, Error>(self.network.pool(&self.network.infer(&images)?, &self.pool)?.detach())
+                    Ok::<_, Error>(self.network.pool(&self.map(&images, 0)?, &self.pool)?.detach())
                 };
                 parts.push(if self.config.evaluate.flip {
                     // Row after row, whatever photo it is of.
@@ -272,7 +281,7 @@ impl FineTune {
         observer: &dyn Observer,
     ) -> Result<Maps> {
         let size = self.config.image_size as usize;
-        let blank = Tensor::zeros((1, size, size, 3), candle_core::DType::F32, &Device::Cpu)?;
+        let blank = Tensor::zeros((1, size, size, 3), candle_core::DType::F32, self.network.device())?;
         let (_, h, w, c) = self.network.infer_between(&blank, 0, from)?.dims4()?;
         let width = h * w * c;
         let preprocessing = models::preprocessing(weights, self.config.image_size);
@@ -292,7 +301,7 @@ impl FineTune {
         for batch in self.evaluate.epoch(0, missing, 0) {
             stop(observer)?;
             let batch = batch?;
-            let images = Tensor::from_vec(batch.images, (batch.items.len(), size, size, 3), &Device::Cpu)?;
+            let images = Tensor::from_vec(batch.images, (batch.items.len(), size, size, 3), self.network.device())?;
             let maps = self.network.infer_between(&images, 0, from)?.flatten_all()?.to_vec1::<f32>()?;
             fresh.extend(batch.items.iter().map(|row| hashes[*row]).zip(maps.chunks(width).map(<[f32]>::to_vec)));
             done += batch.items.len();

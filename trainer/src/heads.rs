@@ -248,6 +248,14 @@ impl<'a> HeadTrainer<'a> {
         self.optimizer.steps()
     }
 
+    /// Lets the moving average begin again from the weights as they are now: they were set from outside.
+    ///
+    /// # Errors
+    /// Memory cannot be had.
+    pub(crate) fn restart_average(&mut self) -> Result<()> {
+        self.ema.as_mut().map_or(Ok(()), Ema::restart)
+    }
+
     /// Puts the moving average in the weights' place, if there is one: the end of training.
     ///
     /// # Errors

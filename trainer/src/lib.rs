@@ -18,6 +18,7 @@ pub mod auxiliary;
 pub mod calibrate;
 mod checkpoint;
 pub mod data;
+mod device;
 pub mod ema;
 mod error;
 pub mod evaluate;

@@ -194,7 +194,7 @@ impl Optimizer {
     /// A tensor is missing or of another shape.
     pub fn restore(&mut self, steps: u64, find: impl Fn(&str) -> Result<Tensor>) -> Result<()> {
         for (parameter, slot) in self.parameters.iter().zip(&mut self.slots) {
-            parameter.var.set(&find(&parameter.name)?)?;
+            parameter.var.set(&find(&parameter.name)?.to_device(parameter.var.device())?)?;
             let stored = |i: usize| -> Result<Tensor> {
                 let moment = find(&format!("optimizer.{i}.{}", parameter.name))?;
                 Ok(moment.reshape(parameter.var.shape())?.to_device(parameter.var.device())?)

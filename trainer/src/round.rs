@@ -53,6 +53,22 @@ impl Start {
         let (heads, pool) = Predictor::open(run_dir)?.into_heads();
         Ok(Self { weights: Weights::read(name, &WeightsInput::Path(path))?, heads, pool, epochs })
     }
+
+    /// Sets the heads and masks of a trainer that begins with this model's trunk.
+    fn apply(&self, trainer: &mut HeadTrainer<'_>, heads: &[HeadData]) -> Result<()> {
+        let begun = trainer.trunk().and_then(|trunk| trunk.pool().weight());
+        if let (Some(begun), Some(earlier)) = (begun, self.pool.as_ref().and_then(SpatialPool::weight)) {
+            begun.set(earlier.as_tensor())?;
+        }
+        for (saved, linear) in &self.heads {
+            let same = |head: &HeadData| (&head.attribute, &head.labels) == (&saved.attribute, &saved.labels);
+            if let Some(same) = heads.iter().position(same).map(|at| &trainer.heads()[at]) {
+                same.weight.set(linear.weight.as_tensor())?;
+                same.bias.set(linear.bias.as_tensor())?;
+            }
+        }
+        trainer.restart_average()
+    }
 }
 
 /// What one round trains on what.
@@ -205,7 +221,7 @@ impl Round {
         let Prepared { config, heads, weights, frozen, .. } = prepared;
         let rows = (rows_of(&self.learnt, Split::Train), rows_of(&self.learnt, Split::Validation));
         let rows = (rows.0.as_slice(), rows.1.as_slice());
-        let trainer = match frozen {
+        let mut trainer = match frozen {
             Some(Extracted { features, .. }) => {
                 HeadTrainer::new(config, heads, &features.values, features.width, rows)?
             }
@@ -215,20 +231,7 @@ impl Round {
             }
         };
         if let Some(start) = &self.start {
-            let begun = trainer.trunk().and_then(|trunk| trunk.pool().weight());
-            if let (Some(begun), Some(earlier)) = (begun, start.pool.as_ref().and_then(SpatialPool::weight)) {
-                begun.set(earlier.as_tensor())?;
-            }
-            for (saved, linear) in &start.heads {
-                let same = prepared
-                    .heads
-                    .iter()
-                    .position(|head| (&head.attribute, &head.labels) == (&saved.attribute, &saved.labels));
-                if let Some(same) = same.map(|at| &trainer.heads()[at]) {
-                    same.weight.set(linear.weight.as_tensor())?;
-                    same.bias.set(linear.bias.as_tensor())?;
-                }
-            }
+            start.apply(&mut trainer, heads)?;
         }
         Ok(trainer)
     }

@@ -13,6 +13,7 @@ use kenami_domain::{
 use crate::{
     auxiliary, checkpoint,
     data::{self, Dataset},
+    device,
     error::{Error, Result},
     lr_finder::{Found, Range},
     models::{self, WeightsInput},
@@ -47,6 +48,7 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
     config.validate()?;
     let missing = |what: String, available: &str| Err(Error::Unavailable { what, available: available.to_owned() });
     models::check(config)?;
+    device::check(config)?;
     if config.model.attention != Attention::None && config.model.train == TrainPart::Heads {
         // Cached features are pooled already.
         let what = format!("model.attention = \"{}\" with model.train = \"heads\"", config.model.attention);

@@ -103,12 +103,13 @@ fn a_run_makes_its_second_round_by_itself() {
     }
     let taken = all.items.len() - few.items.len();
     assert!(taken >= 3);
-    for part in ["heads", "all"] {
+    for (part, more) in [("heads", ""), ("all", ""), ("all", "attention = \"multi\"\n[optimizer]\nema = 0.9\n")] {
         let text = format!(
-            "epochs = 3\nbatch_size = 8\nimage_size = 32\n[model]\ntrain = \"{part}\"\n[pseudo]\nimages = \"{}\"\nthreshold = 0.3\nepochs = 2\n",
+            "epochs = 3\nbatch_size = 8\nimage_size = 32\n[model]\ntrain = \"{part}\"\n{more}[pseudo]\nimages = \"{}\"\nthreshold = 0.3\nepochs = 2\n",
             unlabelled.display()
         );
-        let (whole, broken) = (dir.path().join(format!("{part}-a")), dir.path().join(format!("{part}-b")));
+        let folder = |name: &str| dir.path().join(format!("{part}-{}-{name}", more.len()));
+        let (whole, broken) = (folder("a"), folder("b"));
         let metrics = train(request(&few, &whole, &text), &Silent).unwrap();
         assert_eq!((metrics.epochs, metrics.photos), (2, few.items.len() + taken));
         assert!(whole.join("first_round/model.safetensors").exists());
@@ -122,7 +123,10 @@ fn a_run_makes_its_second_round_by_itself() {
             assert!(matches!(train(request(&few, &broken, &text), &stops), Err(Error::Cancelled)));
             train(TrainRequest { resume: true, ..request(&few, &broken, &text) }, &Silent).unwrap();
             for file in ["model.safetensors", "predictions.csv", "curves.csv"] {
-                assert!(fs::read(whole.join(file)).unwrap() == fs::read(broken.join(file)).unwrap(), "{part} {file}");
+                assert!(
+                    fs::read(whole.join(file)).unwrap() == fs::read(broken.join(file)).unwrap(),
+                    "{part} {more} {file}"
+                );
             }
         }
     }

@@ -222,6 +222,21 @@ words! {
 }
 
 words! {
+    /// Where a trained network runs.
+    Compute {
+        /// The first graphics processor that the build can use and that is there, else the processor.
+        #[default]
+        Auto = "auto",
+        /// The processor.
+        Cpu = "cpu",
+        /// The first NVIDIA graphics processor.
+        Cuda = "cuda",
+        /// Apple's graphics processor.
+        Metal = "metal",
+    }
+}
+
+words! {
     /// Which weights a run leaves.
     Keep {
         /// Those of the last step.

@@ -157,6 +157,10 @@ impl Observer for TrainProgress {
                     let _ = curves.send(rows);
                 }
             }
+            Event::Fold { number, folds, epoch, epochs } => {
+                let done = (number - 1) as u64 * u64::from(epochs) + u64::from(epoch);
+                self.progress.set(done, folds as u64 * u64::from(epochs), "Training folds");
+            }
             Event::Evaluating => self.progress.begin(0, "Evaluating"),
             _ => {}
         }

@@ -45,7 +45,8 @@ impl Network {
     /// # Errors
     /// A tensor is missing or of another shape.
     pub fn new(graph: Graph, mut tensors: HashMap<String, Tensor>, device: &Device) -> Result<Self> {
-        let parameter = |spec: &super::ParameterSpec| -> Result<Var> {
+        let behind: Vec<_> = graph.pooled_norm.iter().flat_map(|norm| [norm.weight, norm.bias]).collect();
+        let parameter = |(id, spec): (usize, &super::ParameterSpec)| -> Result<Var> {
             let tensor = tensors
                 .remove(&spec.name)
                 .ok_or_else(|| Error::Weights(format!("there is no tensor {}", spec.name)))?;
@@ -53,11 +54,13 @@ impl Network {
                 let found = tensor.dims();
                 return Err(Error::Weights(format!("{} has shape {found:?}, not {:?}", spec.name, spec.shape)));
             }
+            // What works on pooled features stays where heads and losses are.
+            let device = if behind.contains(&id) { &Device::Cpu } else { device };
             // A copy of its own: training writes into it.
             let tensor = tensor.to_device(device)?.to_dtype(DType::F32)?.contiguous()?.copy()?;
             Ok(Var::from_tensor(&tensor)?)
         };
-        let parameters = graph.parameters.iter().map(parameter).collect::<Result<Vec<_>>>()?;
+        let parameters = graph.parameters.iter().enumerate().map(parameter).collect::<Result<Vec<_>>>()?;
         let cpu = matches!(device, Device::Cpu).then(Cpu::default);
         Ok(Self { graph, parameters, device: device.clone(), cpu, frozen: 0, statistics: Statistics::Batch })
     }
