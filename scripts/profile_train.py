@@ -29,25 +29,36 @@ GIGA_MACS = {
 }
 # What a symbol's name contains, and what the table calls it; the first that fits counts.
 GROUPS = [
-    ("winograd", "3x3 convolutions (Winograd)"),
+    ("winograd", "Winograd's transforms"),
+    ("conv::panel", "products of dense convolutions"),
+    ("conv::weights", "gathering windows of convolutions"),
     ("grouped", "grouped convolutions"),
     ("depthwise", "depthwise convolutions"),
-    ("pointwise", "1x1 convolutions"),
-    ("ops::matmul", "matrix products of dense convolutions"),
-    ("ops::conv", "other dense convolutions"),
+    ("microkernel", "matrix products (1x1 convolutions, heads)"),
+    ("gemm", "packing of matrix products"),
+    ("pointwise", "reading and writing maps of 1x1 convolutions"),
+    ("ops::lanes", "batch-norm, activation and their gradients"),
+    ("ops::access", "batch-norm, activation and their gradients"),
+    ("inverted_residual", "fused inverted residuals"),
+    ("ops::stem", "stem"),
     ("pool", "pooling"),
-    ("norm", "batch-norm and activation, apart from convolutions"),
-    ("squeeze", "squeeze and excitation"),
-    ("jpeg", "decoding"),
-    ("zune", "decoding"),
-    ("resize", "resizing"),
-    ("gemm", "matrix products of heads"),
     ("optim", "optimiser"),
+    ("zune_jpeg", "decoding"),
+    ("fast_image_resize", "resizing"),
+    ("normalisation", "normalising pixels"),
+    ("candle_core", "candle's operations"),
     ("memset", "moving and clearing memory"),
     ("memcpy", "moving and clearing memory"),
     ("memmove", "moving and clearing memory"),
+    ("malloc", "allocation"),
+    ("int_free", "allocation"),
+    ("sched_yield", "waiting for the other thread"),
     ("rayon", "waiting for the other thread"),
     ("crossbeam", "waiting for the other thread"),
+    ("finish_task_switch", "waiting for the other thread"),
+    ("__schedule", "waiting for the other thread"),
+    ("clear_page", "fresh memory from the kernel"),
+    ("page_fault", "fresh memory from the kernel"),
 ]
 BEGIN, END = "<!-- profile-train: written by scripts/profile_train.py -->", "<!-- profile-train: end -->"
 
@@ -80,13 +91,11 @@ def symbols(data):
 
 
 def operation(kind, symbol):
-    if kind == "k":
-        return "the kernel"
     name = symbol.lower()
     for part, title in GROUPS:
         if part in name:
             return title
-    return "everything else"
+    return "the kernel, other" if kind == "k" else "other"
 
 
 def row(case, binary, environment, verbose):
@@ -97,14 +106,14 @@ def row(case, binary, environment, verbose):
         for share, kind, symbol in symbols(data):
             shares[operation(kind, symbol)] += share
             if verbose and share >= 1:
-                print(f"    {share:5.1f} %  {operation(kind, symbol)}: {symbol[:150]}", file=sys.stderr)
+                print(f"    {share:5.1f} %  {operation(kind, symbol)}: {symbol[:200]}", file=sys.stderr)
     name, _, part = case.partition("/")
     arithmetic = ""
     if name in GIGA_MACS:
         # Training computes each convolution three times: forward, gradient of the input, gradient of the weights.
         passes = 3 if part == "train" else 1
         arithmetic = f"{rate * 2 * GIGA_MACS[name] * passes:.0f}"
-    bounds = "; ".join(f"{title} {share:.0f} %" for title, share in shares.most_common(5) if share >= 2)
+    bounds = "; ".join(f"{title} {share:.0f} %" for title, share in shares.most_common(6) if share >= 2)
     return f"| {case} | {rate:.1f} | {arithmetic} | {bounds} |"
 
 
@@ -118,7 +127,8 @@ def main():
     parser.add_argument("cases", nargs="*", default=[])
     arguments = parser.parse_args()
     settings = {"THREADS": arguments.threads, "BATCH": BATCH, "SIZE": SIZE, "PHOTOS": arguments.photos}
-    environment = os.environ | {f"BENCH_{name}": str(value) for name, value in settings.items()}
+    settings_of_rayon = {"RAYON_NUM_THREADS": str(arguments.threads)}
+    environment = os.environ | settings_of_rayon | {f"BENCH_{name}": str(value) for name, value in settings.items()}
     rows = [f"### {processor()}, {arguments.threads} threads", ""]
     rows += ["| Case | Images/s | GFLOP/s | Share of the samples |", "|---|---:|---:|---|"]
     for case in arguments.cases or CASES:
