@@ -11,7 +11,7 @@ export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS := fallback
 
 ARGS ?=
 
-.PHONY: help run build site server test test-rust test-end2end check fmt trial bench-train profile-train check-cuda
+.PHONY: help run build site server test test-rust test-end2end check fmt trial trial-experiment bench-train profile-train check-cuda
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fmt: ## Format the Rust code
 
 trial: build ## The loop on a big photo set with its figures: PETS=DIR make trial
 	@scripts/trial
+
+trial-experiment: build ## SIMULATED labels: baseline, class-level, instance-level: PETS=DIR make trial-experiment
+	@scripts/trial-experiment
 
 profile-train: ## What bounds each case of bench-train, by perf; CASES="resnet34/train"
 	@scripts/profile-train

@@ -1,7 +1,7 @@
 //! The configuration's main choices as fields. The text stays the truth: a choice rewrites it, and it fills the choices.
 
 use kenami_domain::run_config::{
-    AugmentPolicy, ModelName, OptimizerName, RunConfig, ScheduleName, TrainPart, hub_models,
+    Attention, AugmentPolicy, Keep, ModelName, OptimizerName, RunConfig, ScheduleName, TrainPart, hub_models,
 };
 use leptos::prelude::*;
 
@@ -60,6 +60,8 @@ pub fn Choices(
     let broken = Signal::derive(move || parsed.with(Option::is_none));
     // Only whole photos are augmented: the other parts learn from cached features.
     let caches = move || parsed.with(|c| c.as_ref().is_some_and(|c| c.model.train != TrainPart::All));
+    // Attention stands on a map that is not pooled yet.
+    let frozen = move || parsed.with(|c| c.as_ref().is_some_and(|c| c.model.train == TrainPart::Heads));
     let parts = TrainPart::ALL.iter().map(|part| (part.as_str(), part_label(*part))).collect();
     view! {
         <div class="run-choices">
@@ -96,6 +98,37 @@ pub fn Choices(
                     c.augment.policy = policy;
                 })/>
         </div>
+        <details class="run-more">
+            <summary>"More choices"</summary>
+            <div class="run-choices">
+                <Select id="run-attention" label="Attention" options=options(Attention::ALL, Attention::as_str)
+                    value=shown(|c| c.model.attention.to_string())
+                    broken=Signal::derive(move || broken.get() || frozen())
+                    change=set(|c, text| if let Some(attention) = find(Attention::ALL, Attention::as_str, text) {
+                        c.model.attention = attention;
+                    })/>
+                <Select id="run-keep" label="Weights that are kept" options=options(Keep::ALL, Keep::as_str)
+                    value=shown(|c| c.stop.keep.to_string()) broken
+                    change=set(|c, text| if let Some(keep) = find(Keep::ALL, Keep::as_str, text) {
+                        c.stop.keep = keep;
+                    })/>
+                <Number id="run-patience" label="Stop after epochs without progress (0: never)"
+                    value=shown(|c| c.stop.patience.to_string()) broken
+                    change=set(|c, text| set_number(&mut c.stop.patience, text))/>
+                <Number id="run-minutes" label="Stop after minutes (0: never)"
+                    value=shown(|c| c.stop.minutes.to_string()) broken
+                    change=set(|c, text| set_number(&mut c.stop.minutes, text))/>
+                <Number id="run-folds" label="Folds for out-of-sample predictions"
+                    value=shown(|c| c.evaluate.folds.to_string()) broken
+                    change=set(|c, text| set_number(&mut c.evaluate.folds, text))/>
+                <Number id="run-explain" label="Photos with a Grad-CAM overlay"
+                    value=shown(|c| c.evaluate.explain.to_string()) broken
+                    change=set(|c, text| set_number(&mut c.evaluate.explain, text))/>
+                <Select id="run-flip" label="Mirrored photos in evaluation" options=vec![("false", "not looked at"), ("true", "averaged with the photo")]
+                    value=shown(|c| c.evaluate.flip.to_string()) broken
+                    change=set(|c, text| c.evaluate.flip = text == "true")/>
+            </div>
+        </details>
     }
 }
 
