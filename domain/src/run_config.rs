@@ -174,6 +174,14 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// Side of the square that a trained network is evaluated on, in pixels.
+    pub fn evaluation_size(&self) -> u32 {
+        match (self.model.train, self.evaluate.image_size) {
+            (TrainPart::All, size) if size > 0 => size,
+            _ => self.image_size,
+        }
+    }
+
     /// The configuration as TOML, every key written out; [`Self::from_toml`] reads it back to an equal value.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a run configuration has only tables, numbers and strings")

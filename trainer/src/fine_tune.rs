@@ -93,7 +93,7 @@ impl FineTune {
         let normalisation = weights.normalisation;
         let evaluate = Loader::new(
             photos.clone(),
-            Transform::Evaluate(config.image_size),
+            Transform::Evaluate(config.evaluation_size()),
             normalisation,
             options(config.batch_size as usize),
             // Kept photos are the training's: each epoch needs all of them.

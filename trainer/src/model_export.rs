@@ -102,7 +102,7 @@ fn description(bytes: &[u8]) -> Result<Description> {
     });
     Ok(Description {
         architecture: config.model.name.to_string(),
-        image_size: config.image_size,
+        image_size: config.evaluation_size(),
         mean: saved.normalisation.mean.map(share),
         std: saved.normalisation.deviation.map(share),
         attention: config.model.attention,
@@ -152,7 +152,7 @@ fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>> {
     onnx::encode(&onnx::Model {
         graph: &graph,
         parameters: &parameters,
-        size: config.image_size as usize,
+        size: config.evaluation_size() as usize,
         mean: saved.normalisation.mean.map(share),
         deviation: saved.normalisation.deviation.map(share),
         attention: attention.as_deref(),

@@ -100,7 +100,7 @@ impl Predictor {
             Ok((head, LinearHead { weight, bias }))
         });
         let heads = heads.collect::<Result<_>>()?;
-        let preprocessing = models::preprocessing(&weights, config.image_size);
+        let preprocessing = models::preprocessing(&weights, config.evaluation_size());
         let spare = trunk.network().is_none().then_some(weights);
         Ok(Self { trunk, preprocessing, heads, name: config.model.name, spare, pool, opened: OnceLock::new() })
     }

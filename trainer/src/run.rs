@@ -124,7 +124,7 @@ impl Outcome<'_> {
         let network = opened.as_ref().or_else(|| self.trunk.network());
         let explainer = network.map(|network| RunExplainer {
             dataset: self.dataset,
-            preprocessing: models::preprocessing(self.weights, self.config.image_size),
+            preprocessing: models::preprocessing(self.weights, self.config.evaluation_size()),
             network,
             heads: self.trained,
         });
@@ -155,7 +155,7 @@ impl Outcome<'_> {
 
     /// Time of trunk and heads for one photo.
     fn timing(&self) -> Result<Timing> {
-        let side = self.config.image_size as usize;
+        let side = self.config.evaluation_size() as usize;
         // Any photo will do: the network's time does not depend on what is on it.
         let pixels: Vec<u8> = (0..side * side * 3).map(|i| (i * 37 % 251) as u8).collect();
         let mut workspace = Workspace::default();

@@ -294,3 +294,19 @@ fn folds_of_a_whole_trunk_can_be_stopped() {
     assert!(!events.contains(&Event::Fold { number: 2, folds: 3, epoch: 1, epochs: 1 }));
     assert!(!dir.path().join("metrics.json").exists());
 }
+
+#[test]
+fn a_trained_network_can_be_evaluated_on_larger_pictures() {
+    let (dataset, dir) = (drawn(), tempfile::tempdir().unwrap());
+    let (usual, larger) = (dir.path().join("usual"), dir.path().join("larger"));
+    let text = config("all", "none");
+    run(&dataset, &usual, &text);
+    run(&dataset, &larger, &format!("{text}[evaluate]\nimage_size = 96\nexplain = 1\n"));
+    let [small, large] = [&usual, &larger].map(|out| fs::read(out.join("model.safetensors")).unwrap());
+    let head = |bytes: &[u8]| {
+        SafeTensors::deserialize(bytes).unwrap().tensor("heads.breed.weight").unwrap().data().to_vec()
+    };
+    assert!(head(&small) == head(&large), "training is the same");
+    assert_ne!(written(&usual), written(&larger));
+    assert_predicts_the_same(&dataset, &larger);
+}

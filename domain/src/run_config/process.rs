@@ -40,6 +40,9 @@ pub struct DataConfig {
 pub struct EvaluateConfig {
     /// Averages the prediction with that for the mirrored photo. Default false.
     pub flip: bool,
+    /// Side of the square that is evaluated, in pixels, where the trunk was trained as a whole (`train = "all"`): random crops
+    /// make things look larger in training, which a larger picture makes up for (arXiv 1906.06423). Default 0: `image_size`.
+    pub image_size: u32,
     /// Fits a temperature per head on the validation part. Default true.
     pub temperature: bool,
     /// Folds for out-of-fold predictions of every photo. Default 0: none.
@@ -78,7 +81,7 @@ impl Default for DataConfig {
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { flip: false, temperature: true, folds: 0, explain: 0 }
+        Self { flip: false, image_size: 0, temperature: true, folds: 0, explain: 0 }
     }
 }
 
@@ -104,6 +107,9 @@ impl EvaluateConfig {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.folds == 1 {
             return Err(ConfigError::at("evaluate.folds", "is 1, must be 0 (none) or 2 and more"));
+        }
+        if self.image_size > 0 {
+            within("evaluate.image_size", f64::from(self.image_size), 32.0, 1024.0)?;
         }
         within("evaluate.folds", f64::from(self.folds), 0.0, 100.0)
     }
