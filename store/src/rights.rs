@@ -80,6 +80,8 @@ operations! {
     // guidelines
     /// Read published guidelines.
     ReadGuidelines => Needs::Project(Role::Annotator),
+    /// See what the page suggests and how far it pulls; choose its source and who sees it.
+    ManageSuggestions => Needs::Project(Role::Lead),
     /// Edit and publish drafts.
     EditGuidelines => Needs::Project(Role::Lead),
     // labels

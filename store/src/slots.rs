@@ -23,6 +23,30 @@ pub(crate) async fn lock_open(
     Ok(sqlx::query_file_scalar!("queries/lock_open.sql", project_id, annotator_id, limit).fetch_all(db).await?)
 }
 
+/// Those of `photo_ids` that have an open slot and that nobody is just taking, locked until the transaction ends.
+pub(crate) async fn lock_open_of(db: impl PgExecutor<'_>, photo_ids: &[i64]) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar!(
+        "SELECT photo_id FROM tasks WHERE photo_id = ANY($1) AND taken < needed
+         ORDER BY photo_id FOR UPDATE SKIP LOCKED",
+        photo_ids,
+    )
+    .fetch_all(db)
+    .await?)
+}
+
+/// Held claims do not expire before `seconds` from now.
+pub(crate) async fn extend(db: impl PgExecutor<'_>, claim_ids: &[i64], seconds: i32) -> Result<()> {
+    sqlx::query!(
+        "UPDATE claims SET expires_at = greatest(expires_at, now() + make_interval(secs => $2))
+         WHERE id = ANY($1) AND released_at IS NULL AND done_at IS NULL",
+        claim_ids,
+        f64::from(seconds),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Locks the tasks of `photo_ids` in the order of ids.
 pub(crate) async fn lock_tasks(db: impl PgExecutor<'_>, photo_ids: &[i64]) -> Result<()> {
     sqlx::query!("SELECT photo_id FROM tasks WHERE photo_id = ANY($1) ORDER BY photo_id FOR UPDATE", photo_ids)

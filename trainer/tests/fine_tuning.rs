@@ -303,9 +303,8 @@ fn a_trained_network_can_be_evaluated_on_larger_pictures() {
     run(&dataset, &usual, &text);
     run(&dataset, &larger, &format!("{text}[evaluate]\nimage_size = 96\nexplain = 1\n"));
     let [small, large] = [&usual, &larger].map(|out| fs::read(out.join("model.safetensors")).unwrap());
-    let head = |bytes: &[u8]| {
-        SafeTensors::deserialize(bytes).unwrap().tensor("heads.breed.weight").unwrap().data().to_vec()
-    };
+    let head =
+        |bytes: &[u8]| SafeTensors::deserialize(bytes).unwrap().tensor("heads.breed.weight").unwrap().data().to_vec();
     assert!(head(&small) == head(&large), "training is the same");
     assert_ne!(written(&usual), written(&larger));
     assert_predicts_the_same(&dataset, &larger);

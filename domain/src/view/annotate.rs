@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{answer::Answer, view::photo::PhotoCard};
+use crate::{
+    answer::Answer,
+    view::{photo::PhotoCard, suggestions::Suggestion},
+};
 
 /// A photo that the annotator holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClaimedPhoto {
     /// Claim id, sent back with the answers.
     pub claim_id: i64,
@@ -22,6 +25,9 @@ pub struct ClaimedPhoto {
     pub answers: BTreeMap<String, GivenAnswer>,
     /// Attribute keys whose earlier answer a newer guideline puts in doubt.
     pub in_doubt: Vec<String>,
+    /// What is proposed, per attribute key; nothing for those who see no suggestions.
+    #[serde(default)]
+    pub suggestions: BTreeMap<String, Suggestion>,
 }
 
 /// An answer with its note.
@@ -35,7 +41,7 @@ pub struct GivenAnswer {
 }
 
 /// One attribute's answer as the page sends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswerInput {
     /// Attribute key.
     pub attribute: String,
@@ -48,10 +54,13 @@ pub struct AnswerInput {
     pub duration_ms: Option<i32>,
     /// The guideline version that was shown; none where there is none.
     pub guideline_version: Option<i32>,
+    /// The suggestion that was shown beside it, if any.
+    #[serde(default)]
+    pub suggestion: Option<Suggestion>,
 }
 
 /// All answers of one claimed photo.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     /// The claim.
     pub claim_id: i64,
@@ -75,7 +84,7 @@ pub struct MyProgress {
 }
 
 /// An answer to "give me photos".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claimed {
     /// Held photos, in the order in which they are to be shown.
     pub photos: Vec<ClaimedPhoto>,

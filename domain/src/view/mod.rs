@@ -4,6 +4,7 @@
 
 pub mod annotate;
 pub mod dataset;
+pub mod grid;
 pub mod guidelines;
 pub mod job;
 pub mod people;
@@ -11,6 +12,7 @@ pub mod photo;
 pub mod project;
 pub mod review;
 pub mod run;
+pub mod suggestions;
 
 use serde::{Deserialize, Serialize};
 

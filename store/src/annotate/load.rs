@@ -9,6 +9,7 @@ use crate::{
     cards::Cards,
     catalog::Catalog,
     error::{Error, Result},
+    suggestions::shown,
 };
 
 /// Loads one annotator's claims, in the order of `claim_ids`.
@@ -21,7 +22,7 @@ pub(super) async fn claimed_photos(
         return Ok(Vec::new());
     }
     let claims = sqlx::query!(
-        "SELECT c.id, c.photo_id, c.expires_at
+        "SELECT c.id, c.photo_id, c.annotator_id, c.expires_at
          FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted(id, place) JOIN claims c ON c.id = wanted.id
          ORDER BY wanted.place",
         claim_ids,
@@ -31,6 +32,10 @@ pub(super) async fn claimed_photos(
     let photo_ids: Vec<i64> = claims.iter().map(|claim| claim.photo_id).collect();
     let cards = Cards::load(&mut *connection, &photo_ids).await?;
     let catalog = Catalog::load(&mut *connection, project_id).await?;
+    let suggestions = match claims.first() {
+        Some(claim) => shown::of_photos(&mut *connection, project_id, claim.annotator_id, &photo_ids, &catalog).await?,
+        None => HashMap::new(),
+    };
     let labels = sqlx::query!(
         r#"SELECT c.id AS claim_id, l.attribute_id, l.answer, l.value_id, l.note, d.label_id IS NOT NULL AS "in_doubt!"
            FROM claims c
@@ -68,6 +73,7 @@ pub(super) async fn claimed_photos(
                 expires_at: claim.expires_at,
                 answers: answers.remove(&claim.id).unwrap_or_default(),
                 in_doubt,
+                suggestions: suggestions.get(&claim.photo_id).cloned().unwrap_or_default(),
             })
         })
         .collect()

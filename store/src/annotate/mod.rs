@@ -9,6 +9,7 @@ mod claim;
 mod load;
 mod progress;
 mod submit;
+pub(crate) mod write;
 
 pub use claim::{claim, history, release, release_all, undo};
 pub use progress::my_progress;
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The annotator of the acting user, if they have one in this project.
-async fn annotator(connection: &mut PgConnection, access: &Access) -> Result<Option<i64>> {
+pub(crate) async fn annotator(connection: &mut PgConnection, access: &Access) -> Result<Option<i64>> {
     Ok(sqlx::query_scalar!(
         "SELECT id FROM annotators WHERE project_id = $1 AND user_id = $2",
         access.project_id,
@@ -33,7 +34,7 @@ async fn annotator(connection: &mut PgConnection, access: &Access) -> Result<Opt
 }
 
 /// The annotator of the acting user; who has imported labels under the user's name becomes that annotator.
-async fn ensure_annotator(connection: &mut PgConnection, access: &Access) -> Result<i64> {
+pub(crate) async fn ensure_annotator(connection: &mut PgConnection, access: &Access) -> Result<i64> {
     if let Some(id) = annotator(connection, access).await? {
         return Ok(id);
     }

@@ -1,12 +1,12 @@
 //! Answers of one photo become labels.
 
-use std::collections::HashMap;
-
 use kenami_domain::view::annotate::{AnswerInput, MyProgress, Submission};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::{annotator, progress};
+use super::{
+    annotator, progress,
+    write::{NewLabel, Target, finish, version_id},
+};
 use crate::{
     actor::Actor,
     catalog::{Catalog, Entry},
@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     rights::{self, Operation},
     slots,
+    suggestions::shown::{self, Shown},
 };
 
 /// The most characters of a note.
@@ -44,9 +45,10 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Error::NotFound("claim"))?;
-    let labels = NewLabels { project_id: access.project_id, photo_id: claim.photo_id, annotator_id };
-    if !labels.known(&mut tx, submission.idempotency_key).await? {
-        labels.insert(&mut tx, &checked, submission.idempotency_key).await?;
+    let target = Target { project_id: access.project_id, photo_id: claim.photo_id, annotator_id, source: "page" };
+    if !target.known(&mut tx, submission.idempotency_key).await? {
+        let labels = new_labels(&mut tx, &target, &catalog, &checked).await?;
+        target.append(&mut tx, &labels, submission.idempotency_key).await?;
         finish(&mut tx, submission.claim_id, claim.photo_id, annotator_id, claim.released).await?;
     }
     tx.commit().await?;
@@ -55,13 +57,13 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
 
 /// An answer that fits the schema.
 struct Checked<'a> {
-    attribute_id: i64,
+    entry: &'a Entry,
     answer: &'static str,
     value_id: Option<i64>,
     input: &'a AnswerInput,
 }
 
-fn check<'a>(catalog: &Catalog, answers: &'a [AnswerInput]) -> Result<Vec<Checked<'a>>> {
+fn check<'a>(catalog: &'a Catalog, answers: &'a [AnswerInput]) -> Result<Vec<Checked<'a>>> {
     let invalid = |message: String| Error::invalid("answers", message);
     for input in answers {
         if !catalog.annotated().any(|entry| entry.key() == input.attribute) {
@@ -79,7 +81,7 @@ fn check<'a>(catalog: &Catalog, answers: &'a [AnswerInput]) -> Result<Vec<Checke
     checked.collect()
 }
 
-fn check_one<'a>(entry: &Entry, input: &'a AnswerInput) -> Result<Checked<'a>, String> {
+fn check_one<'a>(entry: &'a Entry, input: &'a AnswerInput) -> Result<Checked<'a>, String> {
     let (answer, value_id) = entry.offered(&input.answer)?;
     if input.note.chars().count() > MAX_NOTE {
         return Err(format!("the note of `{}` is longer than {MAX_NOTE} characters", entry.key()));
@@ -87,117 +89,39 @@ fn check_one<'a>(entry: &Entry, input: &'a AnswerInput) -> Result<Checked<'a>, S
     if input.duration_ms.is_some_and(i32::is_negative) {
         return Err(format!("the duration of `{}` is negative", entry.key()));
     }
-    Ok(Checked { attribute_id: entry.id, answer, value_id, input })
+    Ok(Checked { entry, answer, value_id, input })
 }
 
-/// Where new labels belong.
-struct NewLabels {
-    project_id: i64,
-    photo_id: i64,
-    annotator_id: i64,
-}
-
-impl NewLabels {
-    /// Whether this submission has been stored before.
-    async fn known(&self, connection: &mut PgConnection, key: Uuid) -> Result<bool> {
-        let photo = sqlx::query_scalar!(
-            "SELECT photo_id FROM labels WHERE annotator_id = $1 AND idempotency_key = $2 LIMIT 1",
-            self.annotator_id,
-            key,
-        )
-        .fetch_optional(connection)
-        .await?;
-        match photo {
-            Some(photo) if photo != self.photo_id => {
-                Err(Error::Conflict("this idempotency key has served for another photo: make a new one".to_owned()))
-            }
-            photo => Ok(photo.is_some()),
-        }
-    }
-
-    async fn insert(&self, connection: &mut PgConnection, checked: &[Checked<'_>], key: Uuid) -> Result<()> {
-        let versions = versions(connection, checked).await?;
-        let attributes: Vec<i64> = checked.iter().map(|label| label.attribute_id).collect();
-        let superseded = sqlx::query!(
-            "UPDATE labels SET superseded_at = now()
-             WHERE photo_id = $1 AND annotator_id = $2 AND attribute_id = ANY($3) AND superseded_at IS NULL
-             RETURNING id, attribute_id",
-            self.photo_id,
-            self.annotator_id,
-            &attributes,
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        let superseded: HashMap<i64, i64> = superseded.into_iter().map(|row| (row.attribute_id, row.id)).collect();
-        let answers: Vec<String> = checked.iter().map(|label| label.answer.to_owned()).collect();
-        let values: Vec<Option<i64>> = checked.iter().map(|label| label.value_id).collect();
-        let notes: Vec<String> = checked.iter().map(|label| label.input.note.trim().to_owned()).collect();
-        let durations: Vec<Option<i32>> = checked.iter().map(|label| label.input.duration_ms).collect();
-        let replaced: Vec<Option<i64>> = attributes.iter().map(|id| superseded.get(id).copied()).collect();
-        sqlx::query!(
-            "INSERT INTO labels (project_id, photo_id, annotator_id, source, idempotency_key, attribute_id, answer,
-                                 value_id, note, duration_ms, guideline_version_id, supersedes)
-             SELECT $1, $2, $3, 'page', $4, *
-             FROM unnest($5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::integer[], $10::bigint[], $11::bigint[])",
-            self.project_id,
-            self.photo_id,
-            self.annotator_id,
-            key,
-            &attributes,
-            &answers,
-            &values as &[Option<i64>],
-            &notes,
-            &durations as &[Option<i32>],
-            &versions as &[Option<i64>],
-            &replaced as &[Option<i64>],
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-}
-
-/// Ids of the guideline versions that were shown, in the answers' order.
-async fn versions(connection: &mut PgConnection, checked: &[Checked<'_>]) -> Result<Vec<Option<i64>>> {
-    let attributes: Vec<i64> = checked.iter().map(|label| label.attribute_id).collect();
-    let rows = sqlx::query!(
-        r#"SELECT id, attribute_id, version AS "version!" FROM guideline_versions
-           WHERE attribute_id = ANY($1) AND version IS NOT NULL"#,
-        &attributes,
-    )
-    .fetch_all(connection)
-    .await?;
-    let ids: HashMap<(i64, i32), i64> = rows.into_iter().map(|row| ((row.attribute_id, row.version), row.id)).collect();
-    let find = |label: &Checked<'_>| match label.input.guideline_version {
-        None => Ok(None),
-        Some(version) => ids.get(&(label.attribute_id, version)).copied().map(Some).ok_or_else(|| {
-            Error::invalid("answers", format!("`{}` has no guideline version {version}", label.input.attribute))
-        }),
-    };
-    checked.iter().map(find).collect()
-}
-
-/// Marks the photo as done by this annotator.
-async fn finish(
+/// The labels with what is known of each: the guideline's version, and what was suggested.
+async fn new_labels(
     connection: &mut PgConnection,
-    claim_id: i64,
-    photo_id: i64,
-    annotator_id: i64,
-    released: bool,
-) -> Result<()> {
-    // The claim itself, or, where it had been released, a later one of the same photo.
-    let done = sqlx::query!(
-        "UPDATE claims SET done_at = now(), returned_at = NULL
-         WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL
-         RETURNING id",
-        photo_id,
-        annotator_id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    if done.is_none() && released {
-        slots::lock_tasks(&mut *connection, &[photo_id]).await?;
-        slots::retake_done(connection, claim_id, photo_id).await?;
+    target: &Target,
+    catalog: &Catalog,
+    checked: &[Checked<'_>],
+) -> Result<Vec<NewLabel>> {
+    let there = shown::there(&mut *connection, target.project_id, target.photo_id, catalog).await?;
+    let sources = match checked.iter().any(|label| label.input.suggestion.is_some()) {
+        true => shown::sources(&mut *connection, target.project_id).await?,
+        false => Vec::new(),
+    };
+    let mut labels = Vec::with_capacity(checked.len());
+    for Checked { entry, answer, value_id, input } in checked {
+        let suggestion = match &input.suggestion {
+            Some(suggestion) => {
+                shown::check(entry, suggestion, &sources).map_err(|message| Error::invalid("answers", message))?;
+                Some(shown::remembered(suggestion, Shown::Page))
+            }
+            None => there.get(&entry.id).map(|suggestion| shown::remembered(suggestion, Shown::Unseen)),
+        };
+        labels.push(NewLabel {
+            attribute_id: entry.id,
+            answer,
+            value_id: *value_id,
+            note: input.note.trim().to_owned(),
+            duration_ms: input.duration_ms,
+            guideline_version_id: version_id(connection, entry.id, entry.key(), input.guideline_version).await?,
+            suggestion,
+        });
     }
-    Ok(())
+    Ok(labels)
 }

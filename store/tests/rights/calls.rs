@@ -10,17 +10,20 @@ use kenami_domain::{
     schema::{Attribute, AttributeKind, Prior, Texts},
     view::{
         dataset::FreezeInput,
+        grid::{GridAnswer, GridSubmission},
         guidelines::{Doubt, DraftEdit, GuidelineText},
         job::JobKind,
         project::ProjectSettings,
         review::{Cause, DecisionInput, DisagreementFilter},
         run::{CurvePoint, TrainInput},
+        suggestions::{PredictionRow, SourceInput, SourceKind},
     },
 };
 use kenami_store::{
     actor::Actor,
     annotate, curves, datasets,
     error::Result,
+    grid::{self, ScreenQuery},
     guidelines,
     jobs::{self, JobProgress, Outcome},
     labels, links, members, people,
@@ -28,7 +31,7 @@ use kenami_store::{
     projects, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
-    schema, tokens,
+    schema, suggestions, tokens,
 };
 use serde_json::json;
 
@@ -158,6 +161,18 @@ fn photos_and_labels() -> Vec<Call> {
         OwnAccount: annotate::release_all();
         Annotate: annotate::my_progress(PETS);
         Annotate: annotate::history(PETS, 5);
+        ManageSuggestions: suggestions::import(PETS, "file.csv", 0.1, &[PredictionRow {
+            image: "a.jpg".to_owned(), attribute: "ear".to_owned(), answer: "drop".to_owned(), probability: 0.9,
+        }]);
+        ManageSuggestions: suggestions::switch_on(PETS, &SourceInput {
+            kind: SourceKind::Standards, run: None, control_share: 0.1,
+        });
+        ManageSuggestions: suggestions::source(PETS);
+        ManageSuggestions: suggestions::report(PETS);
+        ManageSuggestions: suggestions::set_viewer(PETS, g.user_id(Who::Member(Role::Annotator)), true);
+        Annotate: grid::screen(PETS, &ScreenQuery { attribute: "ear".to_owned(), want: 1, ..ScreenQuery::default() });
+        Annotate: grid::submit(PETS, &of_grid(g).await);
+        ManageSuggestions: suggestions::switch_off(PETS);
         ImportLabels: labels::import(PETS, &[LabelRow {
             line: 2, image: "a.jpg".to_owned(), annotator: "x".to_owned(), attribute: "ear".to_owned(),
             answer: Answer::Unsure, duration_ms: None, note: None,
@@ -188,6 +203,19 @@ fn photos_and_labels() -> Vec<Call> {
         },
     });
     calls
+}
+
+/// The answer to the photo that the annotator has in hand, as if it had been on a screen.
+async fn of_grid(g: &Ground) -> GridSubmission {
+    let source_id = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM suggestion_sources").fetch_one(&g.db).await;
+    let idempotency_key = uuid::Uuid::new_v4();
+    GridSubmission {
+        attribute: "ear".to_owned(),
+        source_id: source_id.expect("a number"),
+        answers: vec![GridAnswer { claim_id: g.claim_id, answer: Answer::from("drop"), idempotency_key }],
+        duration_ms: None,
+        guideline_version: None,
+    }
 }
 
 fn draft() -> DraftEdit {

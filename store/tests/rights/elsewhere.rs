@@ -7,6 +7,7 @@ use kenami_domain::{
     schema::Texts,
     view::{
         dataset::FreezeInput,
+        grid::{GridAnswer, GridSubmission},
         guidelines::{DraftEdit, ExampleEdit, RuleEdit},
         review::{Cause, DecisionInput},
         run::TrainInput,
@@ -15,10 +16,10 @@ use kenami_domain::{
 use kenami_store::{
     annotate, datasets,
     error::Error,
-    guidelines, members, photos, review,
+    grid, guidelines, members, photos, review,
     rights::Operation,
     runs::{self, MistakeFilter},
-    tokens,
+    suggestions, tokens,
 };
 use sqlx::PgPool;
 
@@ -49,6 +50,13 @@ fn of_another_project() -> Vec<Call> {
         });
         Annotate: annotate::submit(OTHER, submission(g.claim_id, "drop", "short"));
         Annotate: annotate::undo(OTHER, g.claim_id);
+        Annotate: grid::submit(OTHER, &GridSubmission {
+            attribute: "ear".to_owned(), source_id: 1, duration_ms: None, guideline_version: None,
+            answers: vec![GridAnswer {
+                claim_id: g.claim_id, answer: Answer::from("drop"), idempotency_key: uuid::Uuid::new_v4(),
+            }],
+        });
+        ManageSuggestions: suggestions::set_viewer(OTHER, g.user_id(ANNOTATOR), false);
         ReadDisagreements: review::disagreement(OTHER, g.photo_id, "ear");
         ReadDisagreements: review::decisions(OTHER, g.photo_id, "ear");
         Decide: review::decide(OTHER, DecisionInput {

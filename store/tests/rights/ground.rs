@@ -7,13 +7,14 @@ use kenami_domain::{
         dataset::FreezeInput,
         guidelines::{GuidelineText, Rule},
         run::TrainInput,
+        suggestions::PredictionRow,
     },
 };
 use kenami_store::{
     actor::{Actor, UserActor},
     annotate, datasets, guidelines, links, members, people,
     rights::Needs,
-    runs, tokens,
+    runs, suggestions, tokens,
 };
 use sqlx::PgPool;
 
@@ -100,6 +101,13 @@ impl Ground {
         world.annotate(&reviewer, |name| if name == "a.jpg" { ("erect", "short") } else { ("drop", "long") }).await;
         world.photos(&["d.jpg"]).await;
         let claimed = annotate::claim(&annotator, &db, PETS, 1, &[]).await.unwrap();
+        let predicted = PredictionRow {
+            image: "a.jpg".to_owned(),
+            attribute: "ear".to_owned(),
+            answer: "drop".to_owned(),
+            probability: 0.9,
+        };
+        suggestions::import(&lead, &db, PETS, "file.csv", 0.0, &[predicted]).await.unwrap();
         let disabled = world.member("disabled", Role::Lead).await;
         people::set_disabled(&Actor::System, &db, disabled.user().unwrap().id, true).await.unwrap();
         actors.push((Who::Disabled, disabled));

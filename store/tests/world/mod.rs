@@ -168,6 +168,7 @@ pub fn answer(attribute: &str, answer: &str) -> AnswerInput {
         note: String::new(),
         duration_ms: Some(1200),
         guideline_version: None,
+        suggestion: None,
     }
 }
 

@@ -178,6 +178,7 @@ impl Sheet {
                     note: given.note,
                     duration_ms: line.touched.then_some(line.until_answer.round() as i32),
                     guideline_version: question.guideline_version,
+                    suggestion: self.photo.suggestions.get(&question.key).cloned(),
                 })
             })
             .collect()

@@ -1,0 +1,184 @@
+//! Labels are written here: appended, and what they replace superseded.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// One attribute's answer, checked and by ids.
+pub(crate) struct NewLabel {
+    pub(crate) attribute_id: i64,
+    /// The columns `answer` and `value_id`.
+    pub(crate) answer: &'static str,
+    pub(crate) value_id: Option<i64>,
+    pub(crate) note: String,
+    pub(crate) duration_ms: Option<i32>,
+    pub(crate) guideline_version_id: Option<i64>,
+    pub(crate) suggestion: Option<Value>,
+}
+
+/// Where new labels belong.
+pub(crate) struct Target {
+    pub(crate) project_id: i64,
+    pub(crate) photo_id: i64,
+    pub(crate) annotator_id: i64,
+    /// The column `source`.
+    pub(crate) source: &'static str,
+}
+
+impl Target {
+    /// Whether a submission with this key has been stored before.
+    pub(crate) async fn known(&self, connection: &mut PgConnection, key: Uuid) -> Result<bool> {
+        let photo = sqlx::query_scalar!(
+            "SELECT photo_id FROM labels WHERE annotator_id = $1 AND idempotency_key = $2 LIMIT 1",
+            self.annotator_id,
+            key,
+        )
+        .fetch_optional(connection)
+        .await?;
+        match photo {
+            Some(photo) if photo != self.photo_id => {
+                Err(Error::Conflict("this idempotency key has served for another photo: make a new one".to_owned()))
+            }
+            photo => Ok(photo.is_some()),
+        }
+    }
+
+    /// Appends labels. An answer that stands already and that nobody gave again (it has no duration) stays as it is: how it
+    /// came about is not forgotten.
+    pub(crate) async fn append(&self, connection: &mut PgConnection, labels: &[NewLabel], key: Uuid) -> Result<()> {
+        let standing = self.standing(connection).await?;
+        let unchanged = |label: &&NewLabel| {
+            label.duration_ms.is_none()
+                && standing.get(&label.attribute_id).is_some_and(|(answer, value, note)| {
+                    answer == label.answer && *value == label.value_id && *note == label.note
+                })
+        };
+        let new: Vec<&NewLabel> = labels.iter().filter(|label| !unchanged(label)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let replaced = self.supersede(connection, &new).await?;
+        self.insert(connection, &new, &replaced, key).await
+    }
+
+    /// The annotator's standing answers that no guideline has put in doubt.
+    async fn standing(&self, connection: &mut PgConnection) -> Result<HashMap<i64, (String, Option<i64>, String)>> {
+        let rows = sqlx::query!(
+            "SELECT attribute_id, answer, value_id, note FROM labels l
+             WHERE photo_id = $1 AND annotator_id = $2 AND superseded_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM label_doubts d WHERE d.label_id = l.id)",
+            self.photo_id,
+            self.annotator_id,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.attribute_id, (row.answer, row.value_id, row.note))).collect())
+    }
+
+    /// Marks what the labels replace; its ids per attribute.
+    async fn supersede(&self, connection: &mut PgConnection, labels: &[&NewLabel]) -> Result<HashMap<i64, i64>> {
+        let attributes: Vec<i64> = labels.iter().map(|label| label.attribute_id).collect();
+        let rows = sqlx::query!(
+            "UPDATE labels SET superseded_at = now()
+             WHERE photo_id = $1 AND annotator_id = $2 AND attribute_id = ANY($3) AND superseded_at IS NULL
+             RETURNING id, attribute_id",
+            self.photo_id,
+            self.annotator_id,
+            &attributes,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.attribute_id, row.id)).collect())
+    }
+
+    async fn insert(
+        &self,
+        connection: &mut PgConnection,
+        labels: &[&NewLabel],
+        replaced: &HashMap<i64, i64>,
+        key: Uuid,
+    ) -> Result<()> {
+        let attributes: Vec<i64> = labels.iter().map(|label| label.attribute_id).collect();
+        let answers: Vec<String> = labels.iter().map(|label| label.answer.to_owned()).collect();
+        let values: Vec<Option<i64>> = labels.iter().map(|label| label.value_id).collect();
+        let notes: Vec<String> = labels.iter().map(|label| label.note.clone()).collect();
+        let durations: Vec<Option<i32>> = labels.iter().map(|label| label.duration_ms).collect();
+        let versions: Vec<Option<i64>> = labels.iter().map(|label| label.guideline_version_id).collect();
+        let suggestions: Vec<Option<Value>> = labels.iter().map(|label| label.suggestion.clone()).collect();
+        let replaced: Vec<Option<i64>> = attributes.iter().map(|id| replaced.get(id).copied()).collect();
+        sqlx::query!(
+            "INSERT INTO labels (project_id, photo_id, annotator_id, source, idempotency_key, attribute_id, answer,
+                                 value_id, note, duration_ms, guideline_version_id, suggestion, supersedes)
+             SELECT $1, $2, $3, $4, $5, *
+             FROM unnest($6::bigint[], $7::text[], $8::bigint[], $9::text[], $10::integer[], $11::bigint[], $12::jsonb[],
+                         $13::bigint[])",
+            self.project_id,
+            self.photo_id,
+            self.annotator_id,
+            self.source,
+            key,
+            &attributes,
+            &answers,
+            &values as &[Option<i64>],
+            &notes,
+            &durations as &[Option<i32>],
+            &versions as &[Option<i64>],
+            &suggestions as &[Option<Value>],
+            &replaced as &[Option<i64>],
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// The id of the version of an attribute's guideline that was shown.
+///
+/// # Errors
+/// [`Error::Invalid`] of `answers` where the attribute has no such version.
+pub(crate) async fn version_id(
+    connection: &mut PgConnection,
+    attribute_id: i64,
+    attribute: &str,
+    version: Option<i32>,
+) -> Result<Option<i64>> {
+    let Some(version) = version else { return Ok(None) };
+    sqlx::query_scalar!(
+        "SELECT id FROM guideline_versions WHERE attribute_id = $1 AND version = $2",
+        attribute_id,
+        version,
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Some)
+    .ok_or_else(|| Error::invalid("answers", format!("`{attribute}` has no guideline version {version}")))
+}
+
+/// Marks a claim's photo as done by its annotator.
+pub(crate) async fn finish(
+    connection: &mut PgConnection,
+    claim_id: i64,
+    photo_id: i64,
+    annotator_id: i64,
+    released: bool,
+) -> Result<()> {
+    // The claim itself, or, where it had been released, a later one of the same photo.
+    let done = sqlx::query!(
+        "UPDATE claims SET done_at = now(), returned_at = NULL
+         WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL
+         RETURNING id",
+        photo_id,
+        annotator_id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if done.is_none() && released {
+        crate::slots::lock_tasks(&mut *connection, &[photo_id]).await?;
+        crate::slots::retake_done(connection, claim_id, photo_id).await?;
+    }
+    Ok(())
+}
