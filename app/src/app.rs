@@ -16,6 +16,7 @@ use crate::{
         annotate::AnnotatePage,
         datasets::{DatasetPage, DatasetsPage},
         disagreements::DisagreementsPage,
+        grid::GridPage,
         guidelines::{GuidelinePage, GuidelinesPage},
         import::ImportPage,
         join::JoinPage,
@@ -27,6 +28,7 @@ use crate::{
         runs::{RunPage, RunsPage},
         settings::SettingsPage,
         sign_in::SignInPage,
+        suggestions::SuggestionsPage,
         users::UsersPage,
     },
     text::Language,
@@ -75,6 +77,8 @@ pub fn App() -> impl IntoView {
                     <ParentRoute path=path!("/p/:key") view=ProjectShell ssr=SsrMode::Async>
                         <Route path=path!("") view=OverviewPage ssr=SsrMode::Async/>
                         <Route path=path!("annotate") view=AnnotatePage ssr=SsrMode::Async/>
+                        <Route path=path!("grid") view=GridPage ssr=SsrMode::Async/>
+                        <Route path=path!("suggestions") view=SuggestionsPage ssr=SsrMode::Async/>
                         <ParentRoute path=path!("guidelines") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=GuidelinesPage ssr=SsrMode::Async/>
                             <Route path=path!(":attribute") view=GuidelinePage ssr=SsrMode::Async/>

@@ -21,7 +21,7 @@ use crate::{
 pub async fn list(actor: &Actor, db: &Db, key: &str) -> Result<Vec<Member>> {
     let access = require(actor, db, Operation::ManageMembers, key).await?;
     let rows = sqlx::query!(
-        r#"SELECT m.user_id, u.name, m.role,
+        r#"SELECT m.user_id, u.name, m.role, m.sees_suggestions,
                   (SELECT count(*) FROM annotators a JOIN claims c ON c.annotator_id = a.id
                    WHERE a.project_id = m.project_id AND a.user_id = m.user_id
                      AND c.done_at IS NOT NULL AND c.released_at IS NULL) AS "photos_done!"
@@ -34,7 +34,13 @@ pub async fn list(actor: &Actor, db: &Db, key: &str) -> Result<Vec<Member>> {
     rows.into_iter()
         .map(|row| {
             let role = row.role.parse().map_err(Error::internal)?;
-            Ok(Member { user_id: row.user_id, name: row.name, role, photos_done: row.photos_done })
+            Ok(Member {
+                user_id: row.user_id,
+                name: row.name,
+                role,
+                photos_done: row.photos_done,
+                sees_suggestions: row.sees_suggestions,
+            })
         })
         .collect()
 }

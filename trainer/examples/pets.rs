@@ -66,8 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let metrics = run(&oxford_pets(&pets, (!all).then_some(fold))?, &config)?;
             for (head, splits) in &metrics.heads {
                 let sums = held_out.entry(head.clone()).or_default();
-                sums.0 += splits["validation"].accuracy / folds as f64;
-                sums.1 += splits["validation"].nll / folds as f64;
+                if let Some(validation) = splits.get("validation") {
+                    sums.0 += validation.accuracy / folds as f64;
+                    sums.1 += validation.nll / folds as f64;
+                }
                 sums.2.push(splits["test"].accuracy);
             }
             if folds == 1 {

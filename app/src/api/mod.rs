@@ -5,6 +5,7 @@
 pub mod annotate;
 pub mod datasets;
 mod error;
+pub mod grid;
 pub mod guidelines;
 pub mod jobs;
 pub mod members;
@@ -13,6 +14,7 @@ pub mod photos;
 pub mod projects;
 pub mod review;
 pub mod runs;
+pub mod suggestions;
 
 pub use error::{ApiError, set_status};
 

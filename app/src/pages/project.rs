@@ -49,11 +49,13 @@ fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
     [
         ("", "Overview", Role::Annotator),
         ("/annotate", "Annotate", Role::Annotator),
+        ("/grid", "Grid", Role::Annotator),
         ("/guidelines", "Guidelines", Role::Annotator),
         ("/disagreements", "Disagreements", Role::Reviewer),
         ("/datasets", "Datasets", Role::Reviewer),
         ("/runs", "Runs", Role::Reviewer),
         ("/import", "Import", Role::Lead),
+        ("/suggestions", "Suggestions", Role::Lead),
         ("/members", "Members", Role::Lead),
         ("/settings", "Settings", Role::Lead),
     ]

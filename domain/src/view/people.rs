@@ -50,6 +50,8 @@ pub struct Member {
     pub role: Role,
     /// Photos finished.
     pub photos_done: i64,
+    /// Whether suggestions are shown to them.
+    pub sees_suggestions: bool,
 }
 
 /// A one-time link that has not been used yet.

@@ -116,8 +116,8 @@ pub async fn undo(actor: &Actor, db: &Db, project: &str, claim_id: i64) -> Resul
     Ok(photo)
 }
 
-/// Gives claims of the acting user back unanswered. Photos that came back to them, finished ones and claims of others
-/// stay as they are.
+/// Gives claims of the acting user back unanswered. Photos that came back to them, those that are answered in part, finished
+/// ones and claims of others stay as they are.
 ///
 /// # Errors
 /// Rights; the database.
@@ -126,7 +126,9 @@ pub async fn release(actor: &Actor, db: &Db, project: &str, claim_ids: &[i64]) -
     let mut tx = db.begin().await?;
     let own = sqlx::query_scalar!(
         "SELECT c.id FROM claims c JOIN annotators a ON a.id = c.annotator_id
-         WHERE c.id = ANY($1) AND c.project_id = $2 AND a.user_id = $3",
+         WHERE c.id = ANY($1) AND c.project_id = $2 AND a.user_id = $3
+           AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.photo_id = c.photo_id AND l.annotator_id = c.annotator_id
+                                                    AND l.superseded_at IS NULL)",
         claim_ids,
         access.project_id,
         access.user_id,

@@ -7,7 +7,7 @@ use leptos::{ev, prelude::*, server_fn::ServerFn, task::spawn_local};
 
 use super::{
     mirror::{self, Mirror},
-    session::{Effect as Task, Event, Failure, Question, Session},
+    session::{Effect as Task, Event, Failure, Question, Record, Session},
 };
 use crate::api::{
     ApiError,
@@ -30,7 +30,7 @@ pub struct Driver {
     /// Names of attributes whose guideline changed during the visit, with what changed.
     pub news: RwSignal<Vec<(String, String)>>,
     key: StoredValue<String>,
-    mirror: StoredValue<Mirror>,
+    mirror: StoredValue<Mirror<Record>>,
     guides_read: StoredValue<f64>,
 }
 
@@ -42,7 +42,7 @@ impl Driver {
             session: RwSignal::new(session),
             guides: RwSignal::new(guides),
             news: RwSignal::new(Vec::new()),
-            mirror: StoredValue::new(Mirror::new(user_id, &key)),
+            mirror: StoredValue::new(Mirror::new("answers", user_id, &key)),
             key: StoredValue::new(key),
             guides_read: StoredValue::new(0.0),
         }
@@ -159,7 +159,7 @@ impl Driver {
         if held.is_empty() {
             return;
         }
-        let body = serde_urlencoded(&self.key(), &held);
+        let body = release_body(&self.key(), &held);
         if let Ok(body) = web_sys::UrlSearchParams::new_with_str(&body) {
             let url = <ReleasePhotos as ServerFn>::PATH;
             let _ = window().navigator().send_beacon_with_opt_url_search_params(url, Some(&body));
@@ -175,9 +175,9 @@ impl Driver {
         }
         let (key, mirror) = (self.key(), self.mirror.get_value());
         spawn_local(async move {
-            for submission in waiting {
-                let id = submission.idempotency_key;
-                if submit_answers(key.clone(), submission).await.is_ok() {
+            for record in waiting {
+                let id = record.submission.idempotency_key;
+                if submit_answers(key.clone(), record.submission).await.is_ok() {
                     mirror.forget(id);
                 }
             }
@@ -234,7 +234,7 @@ fn changes(before: &[Guideline], after: &[Guideline]) -> Vec<(String, String)> {
 }
 
 /// What an error means for answers and claims.
-fn failure(error: ApiError) -> Failure {
+pub fn failure(error: ApiError) -> Failure {
     match error {
         ApiError::Offline | ApiError::Internal => Failure::Unreachable,
         ApiError::TooMany(seconds) => Failure::Busy(seconds),
@@ -244,12 +244,12 @@ fn failure(error: ApiError) -> Failure {
 }
 
 /// The arguments of [`ReleasePhotos`], URL-encoded. Keys of projects need no escaping.
-fn serde_urlencoded(key: &str, claims: &[i64]) -> String {
+pub fn release_body(key: &str, claims: &[i64]) -> String {
     let claims: String = claims.iter().enumerate().map(|(index, id)| format!("&claim_ids[{index}]={id}")).collect();
     format!("key={key}{claims}")
 }
 
 /// Milliseconds since the page was opened; never goes back.
-fn now() -> f64 {
+pub fn now() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
 }

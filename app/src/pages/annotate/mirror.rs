@@ -4,26 +4,30 @@
 //! Each waiting photo has an entry of its own: two tabs do not overwrite each other's. Entries carry the account and the
 //! project: whoever signs in next in this browser does not send somebody else's answers.
 
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::session::Record;
+use super::session::Outgoing;
 
 /// Where one account's answers for one project wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mirror {
+pub struct Mirror<R> {
     prefix: String,
+    record: PhantomData<fn() -> R>,
 }
 
-impl Mirror {
-    /// The place for the answers of account `user_id` in project `key`.
-    pub fn new(user_id: i64, key: &str) -> Self {
-        Self { prefix: format!("kenami.answers.{user_id}.{key}.") }
+impl<R: Outgoing + Serialize + DeserializeOwned> Mirror<R> {
+    /// The place for the answers of account `user_id` in project `key`; `kind` tells pages apart.
+    pub fn new(kind: &str, user_id: i64, key: &str) -> Self {
+        Self { prefix: format!("kenami.{kind}.{user_id}.{key}."), record: PhantomData }
     }
 
     /// Keeps a record. Without local storage (private windows of some browsers) this does nothing: the answers are then
     /// in memory alone, and the page warns before it is closed.
-    pub fn store(&self, record: &Record) {
-        let name = self.name(record.submission.idempotency_key);
+    pub fn store(&self, record: &R) {
+        let name = self.name(record.key());
         if let (Some(storage), Ok(text)) = (storage(), serde_json::to_string(record)) {
             let _ = storage.set_item(&name, &text);
         }
@@ -37,7 +41,7 @@ impl Mirror {
     }
 
     /// Everything that is kept, in no particular order.
-    pub fn load(&self) -> Vec<Record> {
+    pub fn load(&self) -> Vec<R> {
         let Some(storage) = storage() else { return Vec::new() };
         let count = storage.length().unwrap_or(0);
         (0..count)

@@ -8,10 +8,10 @@
 pub mod keys;
 pub mod session;
 
-mod driver;
+pub(crate) mod driver;
 mod guide;
 mod keyboard;
-mod mirror;
+pub(crate) mod mirror;
 mod panel;
 mod stage;
 mod status;

@@ -90,6 +90,12 @@ fn Ask(
             .session
             .with(|session| session.current().and_then(|sheet| sheet.doubted(&key)).map(|given| given.answer.clone()))
     });
+    let key = attribute.key.clone();
+    let suggested = Memo::new(move |_| {
+        driver.session.with(|session| {
+            session.current().and_then(|sheet| sheet.photo().suggestions.get(&key).cloned())
+        })
+    });
     let in_focus = Memo::new(move |_| desk.focus.get() == Some(index));
     let note_open = Memo::new(move |_| {
         in_focus.get() && driver.session.with(|session| session.current().is_some_and(Sheet::note_open))
@@ -103,12 +109,17 @@ fn Ask(
         .map(|(place, value)| {
             let answer = Answer::Value(value.key.clone());
             let name = value.names.or_key(language, &value.key).to_owned();
-            view! { <AnswerButton index answer name key=value_key(place) given/> }
+            let key = value.key.clone();
+            let sure = Signal::derive(move || {
+                suggested.with(|suggested| suggested.as_ref().filter(|s| s.value == key).map(|s| s.probability))
+            });
+            view! { <AnswerButton index answer name key=value_key(place) given sure/> }
         })
         .collect_view();
     let special = [(Answer::NotVisible, "Not visible", "0"), (Answer::Unsure, "Unsure", "U")]
         .map(|(answer, name, key)| {
-            view! { <AnswerButton index answer name=name.to_owned() key=Some(key.to_owned()) given/> }
+            let sure = Signal::stored(None);
+            view! { <AnswerButton index answer name=name.to_owned() key=Some(key.to_owned()) given sure/> }
         })
         .collect_view();
     let (of_given, of_doubted) = (attribute.clone(), attribute);
@@ -164,6 +175,8 @@ fn AnswerButton(
     key: Option<String>,
     /// The answer that is given.
     given: Memo<Option<Answer>>,
+    /// The probability with which it is suggested, if it is.
+    sure: Signal<Option<f32>>,
 ) -> impl IntoView {
     let driver = expect_context::<Desk>().driver;
     let special = answer.value().is_none();
@@ -192,6 +205,12 @@ fn AnswerButton(
         >
             {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}
             <span>{name}</span>
+            {move || sure.get().map(|sure| view! {
+                <span class="answer-suggested" title="Suggested, with this probability">
+                    <span class="visually-hidden">"suggested, "</span>
+                    {text::percent(f64::from(sure), 0)}
+                </span>
+            })}
         </button>
     }
 }

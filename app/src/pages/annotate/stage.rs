@@ -7,7 +7,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use super::{
     Desk,
-    session::{Event, Failure, Stage as State},
+    session::{Event, Stage as State},
 };
 use crate::{
     components::{
@@ -153,12 +153,7 @@ pub fn Empty(
         .into_any(),
         State::Trouble(failure) => view! {
             <EmptyState title="No photos could be fetched">
-                <p>{match failure {
-                    Failure::Unreachable => "The server cannot be reached. It is tried again every few seconds; your answers are kept here.".to_owned(),
-                    Failure::Busy(_) => "The server is busy. It is tried again in a moment.".to_owned(),
-                    Failure::SignedOut => "You are signed out. Sign in again to go on; your answers are kept in this browser.".to_owned(),
-                    Failure::Refused(reason) => reason,
-                }}</p>
+                <p>{failure.sentence()}</p>
                 {ask_again("Try again")}
             </EmptyState>
         }

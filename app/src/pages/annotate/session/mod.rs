@@ -18,7 +18,7 @@ use kenami_domain::{
 };
 use uuid::Uuid;
 
-pub use outbox::{Entry, Failure, Outbox, Record, SaveState};
+pub use outbox::{Entry, Failure, Outbox, Outgoing, Record, SaveState};
 pub use sheet::Sheet;
 
 /// Photos that are asked for at once.
@@ -243,7 +243,7 @@ impl Session {
                 Vec::new()
             }
         };
-        effects.extend(self.outbox.due(now).into_iter().map(Effect::Send));
+        effects.extend(self.outbox.due(now).into_iter().map(|record| Effect::Send(record.submission)));
         effects.extend(self.claim_if_low(now));
         effects
     }

@@ -25,12 +25,54 @@ pub enum Failure {
 }
 
 /// Answers with the photo that they are about; what the browser keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// What is sent.
     pub submission: Submission,
     /// The photo, to show it should the server refuse.
     pub photo: ClaimedPhoto,
+}
+
+impl Failure {
+    /// What it means for somebody who waits for photos.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Unreachable => {
+                "The server cannot be reached. It is tried again every few seconds; your answers are kept here.".to_owned()
+            }
+            Self::Busy(_) => "The server is busy. It is tried again in a moment.".to_owned(),
+            Self::SignedOut => {
+                "You are signed out. Sign in again to go on; your answers are kept in this browser.".to_owned()
+            }
+            Self::Refused(reason) => reason.clone(),
+        }
+    }
+}
+
+/// What an outbox sends.
+pub trait Outgoing: Clone {
+    /// Its idempotency key, or one of its own: the same on every retry.
+    fn key(&self) -> Uuid;
+
+    /// Whether both answer one photo: the later one waits for the earlier.
+    fn collides(&self, other: &Self) -> bool;
+
+    /// Whether it answers this claim.
+    fn answers(&self, claim_id: i64) -> bool;
+}
+
+impl Outgoing for Record {
+    fn key(&self) -> Uuid {
+        self.submission.idempotency_key
+    }
+
+    fn collides(&self, other: &Self) -> bool {
+        self.submission.claim_id == other.submission.claim_id
+    }
+
+    fn answers(&self, claim_id: i64) -> bool {
+        self.submission.claim_id == claim_id
+    }
 }
 
 /// How far the answers are.
@@ -44,11 +86,11 @@ pub enum SaveState {
     Refused(String),
 }
 
-/// One photo's answers in the outbox.
+/// Answers in the outbox.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct Entry<R> {
     /// The answers.
-    pub record: Record,
+    pub record: R,
     /// How far they are.
     pub state: SaveState,
     /// Times that sending failed.
@@ -56,21 +98,28 @@ pub struct Entry {
 }
 
 /// All answers that the server has not confirmed, oldest first.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Outbox {
-    entries: Vec<Entry>,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outbox<R = Record> {
+    entries: Vec<Entry<R>>,
     signed_out: bool,
 }
 
-impl Outbox {
-    pub(super) fn push(&mut self, record: Record, now: f64) {
+impl<R> Default for Outbox<R> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), signed_out: false }
+    }
+}
+
+impl<R: Outgoing> Outbox<R> {
+    /// Takes answers in, to be sent at once.
+    pub fn push(&mut self, record: R, now: f64) {
         self.entries.push(Entry { record, state: SaveState::Waiting(now), failures: 0 });
     }
 
     /// Takes in what an earlier visit left; what is here already stays as it is.
-    pub(super) fn restore(&mut self, records: Vec<Record>) {
+    pub fn restore(&mut self, records: Vec<R>) {
         for record in records {
-            if self.index(record.submission.idempotency_key).is_none() {
+            if self.index(record.key()).is_none() {
                 let entry = Entry { record, state: SaveState::Waiting(f64::NEG_INFINITY), failures: 0 };
                 self.entries.push(entry);
             }
@@ -79,28 +128,29 @@ impl Outbox {
 
     /// Marks what can be sent now as being sent, and returns it. Two answers to one photo go one after the other, in the
     /// order in which they were given.
-    pub(super) fn due(&mut self, now: f64) -> Vec<Submission> {
+    pub fn due(&mut self, now: f64) -> Vec<R> {
         let mut sending = self.entries.iter().filter(|entry| entry.state == SaveState::Sending).count();
         let mut due = Vec::new();
         for index in 0..self.entries.len() {
             if sending == AT_ONCE {
                 break;
             }
-            let claim = self.entries[index].record.submission.claim_id;
-            let earlier = self.entries[..index].iter().any(|entry| {
-                entry.record.submission.claim_id == claim && !matches!(entry.state, SaveState::Refused(_))
-            });
-            let entry = &mut self.entries[index];
+            let (before, rest) = self.entries.split_at_mut(index);
+            let entry = &mut rest[0];
+            let earlier = before
+                .iter()
+                .any(|other| other.record.collides(&entry.record) && !matches!(other.state, SaveState::Refused(_)));
             if !earlier && matches!(entry.state, SaveState::Waiting(at) if at <= now) {
                 entry.state = SaveState::Sending;
-                due.push(entry.record.submission.clone());
+                due.push(entry.record.clone());
                 sending += 1;
             }
         }
         due
     }
 
-    pub(super) fn failed(&mut self, key: Uuid, failure: Failure, now: f64) {
+    /// Takes note of a failure: tried again later, or kept as refused.
+    pub fn failed(&mut self, key: Uuid, failure: Failure, now: f64) {
         let Some(index) = self.index(key) else { return };
         let entry = &mut self.entries[index];
         entry.failures += 1;
@@ -113,7 +163,8 @@ impl Outbox {
         };
     }
 
-    pub(super) fn retry_now(&mut self, now: f64) {
+    /// Tries everything again now: the network is back.
+    pub fn retry_now(&mut self, now: f64) {
         for entry in &mut self.entries {
             if let SaveState::Waiting(at) = &mut entry.state {
                 *at = at.min(now);
@@ -122,21 +173,22 @@ impl Outbox {
     }
 
     /// Removes an entry.
-    pub(super) fn take(&mut self, key: Uuid) -> Option<Record> {
+    pub fn take(&mut self, key: Uuid) -> Option<R> {
         let index = self.index(key)?;
         self.signed_out = false;
         Some(self.entries.remove(index).record)
     }
 
     fn index(&self, key: Uuid) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.record.submission.idempotency_key == key)
+        self.entries.iter().position(|entry| entry.record.key() == key)
     }
 
-    pub(super) fn has_claim(&self, claim_id: i64) -> bool {
-        self.entries.iter().any(|entry| entry.record.submission.claim_id == claim_id)
+    /// Whether answers to this claim are not confirmed yet.
+    pub fn has_claim(&self, claim_id: i64) -> bool {
+        self.entries.iter().any(|entry| entry.record.answers(claim_id))
     }
 
-    /// Photos whose answers the server does not have.
+    /// Answers that the server does not have.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -146,18 +198,23 @@ impl Outbox {
         self.entries.is_empty()
     }
 
-    /// Photos whose answers are waiting or being sent.
+    /// Answers that are waiting or being sent.
     pub fn unsaved(&self) -> usize {
         self.entries.iter().filter(|entry| !matches!(entry.state, SaveState::Refused(_))).count()
     }
 
     /// What is not on its way yet, oldest first.
-    pub fn waiting(&self) -> Vec<Submission> {
+    pub fn waiting(&self) -> Vec<R> {
         self.entries
             .iter()
             .filter(|entry| matches!(entry.state, SaveState::Waiting(_)))
-            .map(|entry| entry.record.submission.clone())
+            .map(|entry| entry.record.clone())
             .collect()
+    }
+
+    /// Everything in it, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &R> {
+        self.entries.iter().map(|entry| &entry.record)
     }
 
     /// Whether sending has failed and is tried again.
@@ -170,8 +227,8 @@ impl Outbox {
         self.signed_out
     }
 
-    /// Photos whose answers were refused, each with the reason.
-    pub fn refused(&self) -> Vec<(Record, String)> {
+    /// Answers that were refused, each with the reason.
+    pub fn refused(&self) -> Vec<(R, String)> {
         self.entries
             .iter()
             .filter_map(|entry| match &entry.state {

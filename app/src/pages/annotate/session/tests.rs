@@ -38,6 +38,7 @@ fn photo(claim_id: i64) -> ClaimedPhoto {
         expires_at: datetime!(2026-11-24 08:00 UTC),
         answers: BTreeMap::new(),
         in_doubt: Vec::new(),
+        suggestions: Default::default(),
     }
 }
 

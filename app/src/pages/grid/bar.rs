@@ -1,0 +1,271 @@
+//! What is asked, what waits, and what can be done with the screen.
+
+use kenami_domain::{answer::Answer, schema::AttributeValue, view::guidelines::Guideline};
+use leptos::prelude::*;
+
+use super::{
+    Desk,
+    keys::{LIST, value_key},
+    session::{Event, Mark, Session, Shown},
+};
+use crate::{
+    components::{
+        button::{Button, Weight},
+        dialog::Dialog,
+        markdown::Markdown,
+        photo::{PhotoImage, Variant},
+    },
+    text,
+};
+
+/// The values of an attribute that are on offer.
+fn offered(guide: &Guideline) -> impl Iterator<Item = &AttributeValue> {
+    guide.attribute.values.iter().filter(|value| !value.retired)
+}
+
+/// The attributes, the values with what waits under each, and the rule of the value on the screen.
+#[component]
+pub fn Head() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let session = desk.driver.session;
+    let language = text::language();
+    let attributes = desk.guides.with_value(|guides| {
+        guides.iter().map(|guide| text::attribute_name(&guide.attribute, language)).collect::<Vec<_>>()
+    });
+    let chosen = Memo::new(move |_| session.with(Session::attribute));
+    let tabs = attributes
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| view! {
+            <button
+                type="button" class="chip" aria-pressed=move || if chosen.get() == index { "true" } else { "false" }
+                on:click=move |_| desk.driver.send(Event::Attribute(index))
+            >
+                {name}
+            </button>
+        })
+        .collect_view();
+    let value = Memo::new(move |_| session.with(|s| s.shown().map(|shown| shown.value().to_owned())));
+    let waiting = Memo::new(move |_| session.with(|s| s.waiting().to_vec()));
+    let values = move || {
+        let Some(guide) = desk.guide() else { return Vec::new() };
+        let waiting = waiting.get();
+        offered(&guide)
+            .map(|offered| {
+                let key = offered.key.clone();
+                let name = offered.names.or_key(language, &key).to_owned();
+                let left = waiting.iter().find(|w| w.value == key).map_or(0, |w| w.photos);
+                let (mine, wish) = (key.clone(), key);
+                let pressed = Memo::new(move |_| value.with(|value| value.as_ref() == Some(&mine)));
+                view! {
+                    <button
+                        type="button" class="chip" disabled=move || left == 0 && !pressed.get()
+                        aria-pressed=move || if pressed.get() { "true" } else { "false" }
+                        on:click=move |_| desk.driver.send(Event::Value(wish.clone()))
+                    >
+                        {name}" "<span class="chip-count numeric">{waiting_count(left)}</span>
+                    </button>
+                }
+            })
+            .collect::<Vec<_>>()
+    };
+    let rule = move || {
+        let (guide, value) = (desk.guide()?, value.get()?);
+        let rule = guide.text.rules.iter().find(|rule| rule.value == value)?;
+        Some(rule.rule.get(language).unwrap_or_default().to_owned()).filter(|rule| !rule.is_empty())
+    };
+    view! {
+        <div class="grid-head">
+            <div class="grid-choice" role="group" aria-label="Attribute">{tabs}</div>
+            <div class="grid-choice" role="group" aria-label="Suggested value">{values}</div>
+            <Saves/>
+        </div>
+        {move || rule().map(|rule| view! {
+            <details class="grid-rule">
+                <summary>"The rule for this value"</summary>
+                <Markdown text=rule/>
+            </details>
+        })}
+    }
+}
+
+/// Counted up to the store's limit.
+fn waiting_count(photos: i64) -> String {
+    if photos >= kenami_domain::view::grid::Waiting::MOST { format!("{}+", text::number(photos)) } else { text::number(photos) }
+}
+
+/// What has been answered and what is on its way.
+#[component]
+fn Saves() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let state = Memo::new(move |_| {
+        desk.driver.session.with(|s| {
+            let outbox = s.outbox();
+            (s.answered(), outbox.unsaved(), outbox.in_trouble(), outbox.signed_out())
+        })
+    });
+    let sign_in = move || format!("/sign-in?next=/p/{}/grid", desk.driver.key());
+    view! {
+        <p class="grid-saves" role="status">
+            {move || {
+                let (answered, unsaved, trouble, signed_out) = state.get();
+                let answered = text::count(answered, "answer", "answers");
+                let left = text::count(unsaved as i64, "screen", "screens");
+                match (unsaved, signed_out, trouble) {
+                    (0, ..) => view! { <span class="quiet">{format!("{answered}, all saved")}</span> }.into_any(),
+                    (_, true, _) => view! {
+                        <a class="badge badge-bad" rel="external" href=sign_in()>{format!("signed out, {left} waiting: sign in")}</a>
+                    }
+                    .into_any(),
+                    (_, _, true) => view! { <span class="badge badge-warning">{format!("offline, {left} waiting")}</span> }.into_any(),
+                    _ => view! { <span class="quiet">{format!("{answered}, saving")}</span> }.into_any(),
+                }
+            }}
+        </p>
+    }
+}
+
+/// The answers for the photo at the cursor, and the screen's own buttons.
+#[component]
+pub fn ActionBar() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let driver = desk.driver;
+    let session = driver.session;
+    let language = text::language();
+    let open = Memo::new(move |_| session.with(|s| s.shown().is_some()));
+    let pointed = Memo::new(move |_| session.with(|s| s.shown().and_then(Shown::cursor)));
+    let mark = Memo::new(move |_| {
+        session.with(|s| {
+            let shown = s.shown()?;
+            let index = shown.cursor()?;
+            let suggested = Mark::Answer(Answer::Value(shown.value().to_owned()));
+            Some(shown.mark_of(index).cloned().unwrap_or(suggested))
+        })
+    });
+    let can_undo = Memo::new(move |_| session.with(Session::can_undo));
+    let none = Signal::derive(move || pointed.get().is_none());
+    let answers = move || {
+        let Some(guide) = desk.guide() else { return Vec::new() };
+        let values = offered(&guide).enumerate().map(|(index, value)| {
+            let name = value.names.or_key(language, &value.key).to_owned();
+            (Mark::Answer(Answer::Value(value.key.clone())), name, value_key(index))
+        });
+        let special = [
+            (Mark::Answer(Answer::NotVisible), "Not visible", "X"),
+            (Mark::Answer(Answer::Unsure), "Unsure", "U"),
+            (Mark::Later, "Later", "L"),
+        ];
+        let special = special.map(|(mark, name, key)| (mark, name.to_owned(), Some(key.to_owned())));
+        values
+            .chain(special)
+            .map(|(answer, name, key)| {
+                let (mine, wish) = (answer.clone(), answer);
+                let chosen = Memo::new(move |_| mark.get().as_ref() == Some(&mine));
+                view! {
+                    <button
+                        type="button" class="answer" disabled=none
+                        aria-pressed=move || if chosen.get() { "true" } else { "false" }
+                        aria-keyshortcuts=key.clone()
+                        on:click=move |_| driver.send(Event::Mark(wish.clone()))
+                    >
+                        {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}
+                        <span>{name}</span>
+                    </button>
+                }
+            })
+            .collect::<Vec<_>>()
+    };
+    let accept = move || {
+        session.with(|s| {
+            let shown = s.shown()?;
+            let rest = shown.photos().len() - shown.marked();
+            let name = desk.guide().map(|guide| text::value_name(&guide.attribute, shown.value(), language))?;
+            Some(match (rest, shown.marked()) {
+                (rest, 0) => format!("All {rest} are {name}"),
+                (0, marked) => format!("Save {marked} marked"),
+                (rest, marked) => format!("{rest} are {name}, {marked} marked"),
+            })
+        })
+    };
+    view! {
+        <div class="grid-actions" hidden=move || !open.get()>
+            <p class="grid-pointed quiet">
+                {move || match pointed.get() {
+                    Some(index) => format!("Photo {}", index + 1),
+                    None => "Point at an exception: its number, arrows, or a click".to_owned(),
+                }}
+            </p>
+            <div class="grid-answers" role="group" aria-label="Answer of the photo that is pointed at">{answers}</div>
+            <div class="grid-buttons">
+                <Button weight=Weight::Quiet disabled=none on:click=move |_| desk.look_open.set(true)>"Look " <kbd>"O"</kbd></Button>
+                <Button
+                    weight=Weight::Quiet disabled=Signal::derive(move || !can_undo.get())
+                    on:click=move |_| driver.send(Event::Undo)
+                >
+                    "Undo " <kbd>"Z"</kbd>
+                </Button>
+                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
+                <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Accept)>
+                    {accept} " " <kbd>"Enter"</kbd>
+                </Button>
+            </div>
+        </div>
+    }
+}
+
+/// The list of keys, over the page.
+#[component]
+pub fn KeyList() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    view! {
+        <Dialog open=desk.keys_open title="Keys">
+            <dl class="key-list">
+                {LIST
+                    .iter()
+                    .map(|(keys, meaning)| {
+                        let keys = keys.iter().map(|key| if *key == "…" {
+                            view! { <span>"…"</span> }.into_any()
+                        } else {
+                            view! { <kbd>{*key}</kbd> }.into_any()
+                        }).collect_view();
+                        view! { <div><dt>{keys}</dt><dd>{*meaning}</dd></div> }
+                    })
+                    .collect_view()}
+            </dl>
+            <p class="quiet">"Keys rest while you write in a field and while Ctrl, Alt or Meta is held."</p>
+        </Dialog>
+    }
+}
+
+/// The photo at the cursor, large.
+#[component]
+pub fn Look() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    view! {
+        <Dialog open=desk.look_open title="Photo" wide=true>
+            {move || desk.pointed().map(|photo| view! {
+                <PhotoImage project_key=desk.driver.key() photo variant=Variant::Web class="grid-large" eager=true/>
+            })}
+        </Dialog>
+    }
+}
+
+/// Screens whose answers the server refused, each with the reason.
+#[component]
+pub fn Refused() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let refused = Memo::new(move |_| desk.driver.session.with(|s| s.outbox().refused()));
+    view! {
+        <div role="alert">
+            <For each=move || refused.get() key=|(pending, _)| pending.key let:((pending, reason))>
+                <div class="alert alert-bad grid-refused">
+                    <p>
+                        <b>{text::count(pending.submission.answers.len() as i64, "answer was", "answers were")}</b>
+                        " not saved: " {reason} " The photos come again."
+                    </p>
+                    <Button weight=Weight::Quiet on:click=move |_| desk.driver.send(Event::Discard(pending.key))>"Close"</Button>
+                </div>
+            </For>
+        </div>
+    }
+}

@@ -1,0 +1,237 @@
+//! Many photos at once: a screen of photos with the same suggestion, accepted with one key but for what is marked.
+//!
+//! - [`session`]: what the page knows and decides, without a browser.
+//! - [`keys`]: what keys mean.
+//! - `driver`: requests, local storage and the window.
+//! - `tiles`, `bar`: what is seen.
+
+pub mod keys;
+pub mod session;
+
+mod bar;
+mod driver;
+mod tiles;
+
+use kenami_domain::view::{guidelines::Guideline, photo::PhotoCard, project::Project};
+use leptos::{either::Either, ev, html, prelude::*, wasm_bindgen::JsCast};
+use leptos_meta::Title;
+
+use self::{
+    bar::{ActionBar, Head, KeyList, Look, Refused},
+    driver::Driver,
+    keys::{Command, command},
+    session::{Event, Stage},
+    tiles::Tiles,
+};
+use super::{annotate::keys::Press, project::use_project};
+use crate::{
+    api,
+    app::SignedIn,
+    components::alert::{EmptyState, ErrorView, Loading},
+    components::button::{Button, Weight},
+};
+
+/// A tile with its gap, in CSS pixels: what decides how many photos a screen has.
+const TILE: f64 = 184.0;
+/// The same in a narrow window.
+const SMALL_TILE: f64 = 116.0;
+/// Windows up to this many CSS pixels wide have small tiles.
+const NARROW: f64 = 600.0;
+/// A screen has no more photos: nobody looks at more at a glance.
+const MOST: usize = 40;
+
+/// The page on which screens of photos are answered.
+#[component]
+pub fn GridPage() -> impl IntoView {
+    let project = use_project();
+    let SignedIn(me) = expect_context();
+    let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    view! {
+        <Title text="Grid"/>
+        <Transition fallback=|| view! { <Loading/> }>
+            {move || Suspend::new(async move {
+                match (project.resource.await, guides.await, me.await) {
+                    (Ok(project), Ok(guides), Ok(me)) => {
+                        let user_id = me.map_or(0, |me| me.id);
+                        Either::Left(view! { <Board project guides user_id/> })
+                    }
+                    (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                        Either::Right(view! { <ErrorView error/> })
+                    }
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// What the parts of the page share.
+#[derive(Clone, Copy)]
+struct Desk {
+    driver: Driver,
+    guides: StoredValue<Vec<Guideline>>,
+    /// The list of keys shows.
+    keys_open: RwSignal<bool>,
+    /// The photo that is looked at large shows.
+    look_open: RwSignal<bool>,
+}
+
+impl Desk {
+    /// The guideline of the attribute that is asked.
+    fn guide(self) -> Option<Guideline> {
+        let index = self.driver.session.with(session::Session::attribute);
+        self.guides.with_value(|guides| guides.get(index).cloned())
+    }
+
+    /// The photo at the cursor.
+    fn pointed(self) -> Option<PhotoCard> {
+        self.driver.session.with(|session| {
+            let shown = session.shown()?;
+            Some(shown.photos()[shown.cursor()?].photo.clone())
+        })
+    }
+}
+
+#[component]
+fn Board(
+    /// The project.
+    project: Project,
+    /// Guidelines of the annotated attributes.
+    guides: Vec<Guideline>,
+    /// Who annotates.
+    user_id: i64,
+) -> impl IntoView {
+    let driver = Driver::new(project.key.clone(), user_id, &guides);
+    let desk = Desk {
+        driver,
+        guides: StoredValue::new(guides),
+        keys_open: RwSignal::new(false),
+        look_open: RwSignal::new(false),
+    };
+    provide_context(desk);
+    let started = RwSignal::new(false);
+    let room = NodeRef::<html::Div>::new();
+    // Once, and in the browser alone: photos are claimed by someone who sees them.
+    Effect::new(move |before: Option<()>| {
+        if before.is_none() {
+            started.set(true);
+            // After the first layout the room for the photos has its size.
+            request_animation_frame(move || {
+                let (want, columns) = fit(room);
+                driver.start(want, columns);
+            });
+        }
+    });
+    Effect::new(move |_| {
+        let resized = window_event_listener(ev::resize, move |_| {
+            let (want, columns) = fit(room);
+            driver.send(Event::Resized { want, columns });
+        });
+        let pressed = window_event_listener(ev::keydown, move |event| on_key(desk, &event));
+        on_cleanup(move || {
+            resized.remove();
+            pressed.remove();
+        });
+    });
+    let stage = Memo::new(move |_| driver.session.with(session::Session::stage));
+    view! {
+        <div class="grid-page full-window" class:grid-started=started>
+            <h1 class="visually-hidden">{format!("Answer photos of {} by the screen", project.name)}</h1>
+            <Head/>
+            <Refused/>
+            <div class="grid-room" node_ref=room>
+                <Tiles/>
+                {move || match stage.get() {
+                    Stage::Working => Either::Left(()),
+                    other => Either::Right(view! { <Empty stage=other key=project.key.clone()/> }),
+                }}
+            </div>
+            <ActionBar/>
+            <KeyList/>
+            <Look/>
+        </div>
+    }
+}
+
+/// How many photos fit, and in how many columns.
+fn fit(room: NodeRef<html::Div>) -> (usize, usize) {
+    let Some(room) = room.get_untracked() else { return (12, 4) };
+    let (width, height) = (f64::from(room.client_width()), f64::from(room.client_height()));
+    let tile = if width <= NARROW { SMALL_TILE } else { TILE };
+    let columns = ((width / tile) as usize).max(1);
+    let rows = ((height / tile) as usize).max(1);
+    ((columns * rows).clamp(1, MOST), columns)
+}
+
+fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let inside = |selector: &str| target.as_ref().is_some_and(|t| t.closest(selector).ok().flatten().is_some());
+    let key = event.key();
+    let press = Press {
+        key: &key,
+        modified: event.ctrl_key() || event.alt_key() || event.meta_key(),
+        typing: inside("input, textarea, select, [contenteditable]"),
+        repeat: event.repeat(),
+        composing: event.is_composing(),
+    };
+    let Some(command) = command(press) else { return };
+    if event.default_prevented() || (inside("dialog") && !matches!(command, Command::Help | Command::Look)) {
+        return;
+    }
+    // Links and buttons press themselves; a tile's Enter accepts the screen, as everywhere.
+    if command == Command::Session(Event::Accept) && inside("a, button:not(.grid-tile), summary") {
+        return;
+    }
+    match command {
+        Command::Session(event) => desk.driver.send(event),
+        Command::Help => desk.keys_open.update(|open| *open = !*open),
+        Command::Look if desk.pointed().is_some() => desk.look_open.update(|open| *open = !*open),
+        Command::Look => return,
+    }
+    event.prevent_default();
+}
+
+/// Why there is no screen, and what to do about it.
+#[component]
+fn Empty(
+    /// The reason.
+    stage: Stage,
+    /// The project's key.
+    key: String,
+) -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let annotate = format!("/p/{key}/annotate");
+    let body = match stage {
+        Stage::Working => ().into_any(),
+        Stage::Loading => view! { <Loading what="photos"/> }.into_any(),
+        Stage::NoAttributes => view! {
+            <EmptyState title="Nothing to answer yet">
+                <p>"This project has no attributes that annotators answer. A lead adds them with an import."</p>
+            </EmptyState>
+        }
+        .into_any(),
+        Stage::NoSuggestions => view! {
+            <EmptyState title="No suggestions">
+                <p>
+                    "The grid shows photos by what is suggested for them. A lead chooses where suggestions come from on the suggestions page, and who sees them."
+                </p>
+                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+            </EmptyState>
+        }
+        .into_any(),
+        Stage::Done => view! {
+            <EmptyState title="This attribute is done">
+                <p>"Every photo with a suggestion has your answer. What is left, and the share that is always answered without suggestions, comes one by one."</p>
+                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+            </EmptyState>
+        }
+        .into_any(),
+        Stage::Trouble(failure) => view! {
+            <EmptyState title="No photos could be fetched">
+                <p>{failure.sentence()}</p>
+                <Button weight=Weight::Primary on:click=move |_| desk.driver.send(Event::Refill)>"Try again"</Button>
+            </EmptyState>
+        }
+        .into_any(),
+    };
+    view! { <div class="stage-empty" role="status">{body}</div> }
+}
