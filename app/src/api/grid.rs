@@ -11,7 +11,7 @@ use super::ApiError;
 /// Gives the user a screen of up to `want` photos for which the same value of the attribute is suggested; the claims in
 /// `skip` do not come.
 #[server(prefix = "/fn", input = Json)]
-pub async fn grid_screen(
+pub async fn next_screen(
     key: String,
     attribute: String,
     value: Option<String>,

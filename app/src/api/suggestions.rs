@@ -1,6 +1,6 @@
 //! What the page suggests, and to whom.
 
-use kenami_domain::view::suggestions::{Pull, SourceInput, SourceKind, SuggestionSource};
+use kenami_domain::view::suggestions::{Pull, SourceKind, SuggestionSource};
 use leptos::prelude::*;
 
 use super::ApiError;
@@ -18,7 +18,7 @@ pub async fn read_suggestions(key: String) -> Result<(Option<SuggestionSource>, 
 pub async fn switch_suggestions_on(key: String, kind: SourceKind, run: String, control: f32) -> Result<(), ApiError> {
     let (actor, db) = super::server()?;
     let run = Some(run).filter(|run| !run.trim().is_empty());
-    let input = SourceInput { kind, run, control_share: control / 100.0 };
+    let input = kenami_domain::view::suggestions::SourceInput { kind, run, control_share: control / 100.0 };
     Ok(kenami_store::suggestions::switch_on(&actor, &db, &key, &input).await?)
 }
 

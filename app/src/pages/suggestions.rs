@@ -1,6 +1,7 @@
 //! Suggestions: where they come from, who sees them, and how far they pull answers.
 
 use kenami_domain::view::{
+    job::JobState,
     people::Member,
     run::RunRow,
     suggestions::{Agreeing, Pull, SourceKind, SuggestionSource},
@@ -81,7 +82,8 @@ fn InUse(
 ) -> impl IntoView {
     let project = use_project();
     let Some(source) = source else {
-        return view! { <EmptyState title="Nothing is suggested"><p>"Choose a source to begin."</p></EmptyState> }.into_any();
+        return view! { <EmptyState title="Nothing is suggested"><p>"Choose a source to begin."</p></EmptyState> }
+            .into_any();
     };
     let kind = match source.kind {
         SourceKind::Run => format!("Run {}", source.name),
@@ -128,7 +130,7 @@ fn Choose(
     });
     let finished = runs
         .into_iter()
-        .filter(|run| run.finished_at.is_some())
+        .filter(|run| run.state == JobState::Done)
         .map(|run| view! { <option value=run.name.clone()>{run.name.clone()}</option> })
         .collect_view();
     view! {

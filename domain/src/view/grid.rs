@@ -7,7 +7,6 @@ use crate::{answer::Answer, view::photo::PhotoCard};
 
 /// A photo on a screen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GridPhoto {
     /// Claim id, sent back with the answer.
     pub claim_id: i64,
@@ -19,7 +18,6 @@ pub struct GridPhoto {
 
 /// Photos of one value that wait for an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Waiting {
     /// Value key.
     pub value: String,
@@ -34,7 +32,6 @@ impl Waiting {
 
 /// One screen: photos for which the same value of one attribute is suggested, the surest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GridScreen {
     /// Attribute key.
     pub attribute: String,
@@ -50,7 +47,6 @@ pub struct GridScreen {
 
 /// The answer to one photo of a screen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GridAnswer {
     /// The claim.
     pub claim_id: i64,
@@ -62,7 +58,6 @@ pub struct GridAnswer {
 
 /// A whole screen's answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GridSubmission {
     /// Attribute key.
     pub attribute: String,

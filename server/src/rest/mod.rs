@@ -13,6 +13,7 @@ mod photos;
 mod projects;
 mod review;
 mod runs;
+mod suggestions;
 
 use axum::{Json, Router, routing::get};
 use kenami_domain::view::dataset::ExportFormat;
@@ -89,6 +90,7 @@ pub fn router() -> Router<AppState> {
         .merge(guidelines::router())
         .merge(labels::router())
         .merge(review::router())
+        .merge(suggestions::router())
         .merge(datasets::router())
         .merge(runs::router())
         .merge(jobs::router())

@@ -92,9 +92,7 @@ fn Ask(
     });
     let key = attribute.key.clone();
     let suggested = Memo::new(move |_| {
-        driver.session.with(|session| {
-            session.current().and_then(|sheet| sheet.photo().suggestions.get(&key).cloned())
-        })
+        driver.session.with(|session| session.current().and_then(|sheet| sheet.photo().suggestions.get(&key).cloned()))
     });
     let in_focus = Memo::new(move |_| desk.focus.get() == Some(index));
     let note_open = Memo::new(move |_| {

@@ -36,13 +36,15 @@ pub fn Head() -> impl IntoView {
     let tabs = attributes
         .into_iter()
         .enumerate()
-        .map(|(index, name)| view! {
-            <button
-                type="button" class="chip" aria-pressed=move || if chosen.get() == index { "true" } else { "false" }
-                on:click=move |_| desk.driver.send(Event::Attribute(index))
-            >
-                {name}
-            </button>
+        .map(|(index, name)| {
+            view! {
+                <button
+                    type="button" class="chip" aria-pressed=move || if chosen.get() == index { "true" } else { "false" }
+                    on:click=move |_| desk.driver.send(Event::Attribute(index))
+                >
+                    {name}
+                </button>
+            }
         })
         .collect_view();
     let value = Memo::new(move |_| session.with(|s| s.shown().map(|shown| shown.value().to_owned())));
@@ -91,7 +93,11 @@ pub fn Head() -> impl IntoView {
 
 /// Counted up to the store's limit.
 fn waiting_count(photos: i64) -> String {
-    if photos >= kenami_domain::view::grid::Waiting::MOST { format!("{}+", text::number(photos)) } else { text::number(photos) }
+    if photos >= kenami_domain::view::grid::Waiting::MOST {
+        format!("{}+", text::number(photos))
+    } else {
+        text::number(photos)
+    }
 }
 
 /// What has been answered and what is on its way.
@@ -160,12 +166,13 @@ pub fn ActionBar() -> impl IntoView {
             .chain(special)
             .map(|(answer, name, key)| {
                 let (mine, wish) = (answer.clone(), answer);
+                let shortcut = key.clone();
                 let chosen = Memo::new(move |_| mark.get().as_ref() == Some(&mine));
                 view! {
                     <button
                         type="button" class="answer" disabled=none
                         aria-pressed=move || if chosen.get() { "true" } else { "false" }
-                        aria-keyshortcuts=key.clone()
+                        aria-keyshortcuts=shortcut
                         on:click=move |_| driver.send(Event::Mark(wish.clone()))
                     >
                         {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}

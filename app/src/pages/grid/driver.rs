@@ -9,7 +9,7 @@ use super::session::{Effect as Task, Event, Pending, Session};
 use crate::{
     api::{
         annotate::ReleasePhotos,
-        grid::{grid_screen, submit_screen},
+        grid::{next_screen, submit_screen},
     },
     pages::annotate::{
         driver::{failure, now, questions, release_body},
@@ -53,7 +53,7 @@ impl Driver {
     pub fn start(self, want: usize, columns: usize) {
         let waiting = self.mirror.with_value(Mirror::load);
         self.send(Event::Restored(waiting));
-        self.send(Event::Started { want, columns });
+        self.send(Event::Room { want, columns });
         let mut handles = vec![
             window_event_listener(ev::online, move |_| self.send(Event::Online)),
             window_event_listener(ev::pagehide, move |_| self.release()),
@@ -77,7 +77,7 @@ impl Driver {
         let key = self.key();
         match task {
             Task::Fetch { number, attribute, value, want, skip } => spawn_local(async move {
-                self.send(match grid_screen(key, attribute, value, want, skip).await {
+                self.send(match next_screen(key, attribute, value, want, skip).await {
                     Ok(screen) => Event::Screen(number, screen),
                     Err(error) => Event::ScreenFailed(number, failure(error)),
                 });

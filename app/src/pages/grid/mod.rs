@@ -124,7 +124,7 @@ fn Board(
     Effect::new(move |_| {
         let resized = window_event_listener(ev::resize, move |_| {
             let (want, columns) = fit(room);
-            driver.send(Event::Resized { want, columns });
+            driver.send(Event::Room { want, columns });
         });
         let pressed = window_event_listener(ev::keydown, move |event| on_key(desk, &event));
         on_cleanup(move || {

@@ -17,7 +17,8 @@ use crate::{
 pub fn Tiles() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let session = desk.driver.session;
-    let photos = Memo::new(move |_| session.with(|s| s.shown().map(|shown| shown.photos().to_vec()).unwrap_or_default()));
+    let photos =
+        Memo::new(move |_| session.with(|s| s.shown().map(|shown| shown.photos().to_vec()).unwrap_or_default()));
     let upcoming = Memo::new(move |_| session.with(Session::upcoming));
     view! {
         <ol class="grid-tiles" aria-label="Photos">

@@ -38,7 +38,8 @@ impl Failure {
     pub fn sentence(&self) -> String {
         match self {
             Self::Unreachable => {
-                "The server cannot be reached. It is tried again every few seconds; your answers are kept here.".to_owned()
+                "The server cannot be reached. It is tried again every few seconds; your answers are kept here."
+                    .to_owned()
             }
             Self::Busy(_) => "The server is busy. It is tried again in a moment.".to_owned(),
             Self::SignedOut => {

@@ -31,10 +31,13 @@ const PAUSE_MS: f64 = 5_000.0;
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The page is there; so many photos fit, in so many columns.
-    Started { want: usize, columns: usize },
-    /// The window changed.
-    Resized { want: usize, columns: usize },
+    /// The page is there, or the window changed: how much fits.
+    Room {
+        /// Photos.
+        want: usize,
+        /// Columns that they stand in.
+        columns: usize,
+    },
     /// Another attribute, by index.
     Attribute(usize),
     /// A value's screens.
@@ -174,7 +177,7 @@ impl Session {
     pub fn handle(&mut self, event: Event, now: f64) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Started { want, columns } | Event::Resized { want, columns } => {
+            Event::Room { want, columns } => {
                 (self.want, self.columns) = (want.max(1), columns.max(1));
             }
             Event::Attribute(index) => self.choose(index, now),
@@ -245,7 +248,11 @@ impl Session {
         self.waiting.clone_from(&screen.waiting);
         if !screen.photos.is_empty() {
             self.empty = None;
-            if self.shown.is_none() { self.show(screen, now) } else { self.next = Some(screen) }
+            if self.shown.is_none() {
+                self.show(screen, now)
+            } else {
+                self.next = Some(screen)
+            }
             return None;
         }
         // This value has run out: the one with the most photos comes next.

@@ -143,9 +143,8 @@ impl Shown {
     /// What is to be sent: all answers, or those that changed since the screen was accepted before.
     pub(super) fn submission(&self, version: Option<i32>, make_key: fn() -> Uuid, now: f64) -> Option<Pending> {
         let changed = self.answers().into_iter().filter(|(claim, answer)| self.told.get(claim) != Some(answer));
-        let answers: Vec<GridAnswer> = changed
-            .map(|(claim_id, answer)| GridAnswer { claim_id, answer, idempotency_key: make_key() })
-            .collect();
+        let answers: Vec<GridAnswer> =
+            changed.map(|(claim_id, answer)| GridAnswer { claim_id, answer, idempotency_key: make_key() }).collect();
         let key = answers.first()?.idempotency_key;
         let submission = GridSubmission {
             attribute: self.screen.attribute.clone(),

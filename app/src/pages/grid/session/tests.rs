@@ -17,7 +17,13 @@ fn questions() -> Vec<Question> {
 fn screen(value: &str, claims: std::ops::Range<i64>, waiting: &[(&str, i64)]) -> GridScreen {
     let photo = |claim_id: i64| GridPhoto {
         claim_id,
-        photo: PhotoCard { id: claim_id, name: format!("{claim_id}.jpg"), width: 4, height: 3, given: Default::default() },
+        photo: PhotoCard {
+            id: claim_id,
+            name: format!("{claim_id}.jpg"),
+            width: 4,
+            height: 3,
+            given: Default::default(),
+        },
         probability: 0.9,
     };
     GridScreen {
@@ -25,14 +31,17 @@ fn screen(value: &str, claims: std::ops::Range<i64>, waiting: &[(&str, i64)]) ->
         value: Some(value.to_owned()),
         source_id: Some(7),
         photos: claims.map(photo).collect(),
-        waiting: waiting.iter().map(|(value, photos)| Waiting { value: (*value).to_owned(), photos: *photos }).collect(),
+        waiting: waiting
+            .iter()
+            .map(|(value, photos)| Waiting { value: (*value).to_owned(), photos: *photos })
+            .collect(),
     }
 }
 
 /// A session with one screen of four photos open, and the number of the request for the next.
 fn open() -> (Session, u64) {
     let mut session = Session::new(questions(), Uuid::new_v4);
-    let effects = session.handle(Event::Started { want: 4, columns: 2 }, 0.0);
+    let effects = session.handle(Event::Room { want: 4, columns: 2 }, 0.0);
     let [Effect::Fetch { number, value: None, want: 4, .. }] = &effects[..] else { panic!("{effects:?}") };
     let effects = session.handle(Event::Screen(*number, screen(DROP, 0..4, &[(DROP, 9)])), 10.0);
     let [Effect::Fetch { number, value: Some(value), skip, .. }] = &effects[..] else { panic!("{effects:?}") };
@@ -92,7 +101,7 @@ fn exceptions_are_marked_by_number_arrows_or_pointing() {
 #[test]
 fn digits_make_numbers_while_they_come_quickly() {
     let mut session = Session::new(questions(), Uuid::new_v4);
-    session.handle(Event::Started { want: 12, columns: 4 }, 0.0);
+    session.handle(Event::Room { want: 12, columns: 4 }, 0.0);
     session.handle(Event::Screen(1, screen(DROP, 0..12, &[])), 0.0);
     let mut cursor = |digit, at| {
         session.handle(Event::Digit(digit), at);
@@ -138,7 +147,7 @@ fn the_value_with_the_most_photos_follows_one_that_has_run_out() {
 #[test]
 fn an_attribute_without_photos_is_done_and_a_project_without_suggestions_says_so() {
     let mut session = Session::new(questions(), Uuid::new_v4);
-    session.handle(Event::Started { want: 4, columns: 2 }, 0.0);
+    session.handle(Event::Room { want: 4, columns: 2 }, 0.0);
     let mut none = screen(DROP, 0..0, &[]);
     session.handle(Event::Screen(1, none.clone()), 0.0);
     assert_eq!(session.stage(), Stage::Done);
