@@ -97,17 +97,19 @@ fn InUse(
         .collect_view();
     view! {
         <p><b>{kind}</b>", since "<Ago at=source.created_at/></p>
-        <ul>{photos}</ul>
+        <ul class="suggestion-photos">{photos}</ul>
         <p class="quiet">{format!(
             "{} of answers are given without seeing any, chosen by chance.",
             text::percent(f64::from(source.control_share), 0),
         )}</p>
-        <Button
-            weight=Weight::Danger busy=switch_off.pending()
-            on:click=move |_| { switch_off.dispatch(SwitchSuggestionsOff { key: project.key.get_untracked() }); }
-        >
-            "Suggest nothing"
-        </Button>
+        <div class="row">
+            <Button
+                weight=Weight::Danger busy=switch_off.pending()
+                on:click=move |_| { switch_off.dispatch(SwitchSuggestionsOff { key: project.key.get_untracked() }); }
+            >
+                "Suggest nothing"
+            </Button>
+        </div>
     }
     .into_any()
 }

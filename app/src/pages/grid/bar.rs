@@ -80,7 +80,10 @@ pub fn Head() -> impl IntoView {
         <div class="grid-head">
             <div class="grid-choice" role="group" aria-label="Attribute">{tabs}</div>
             <div class="grid-choice" role="group" aria-label="Suggested value">{values}</div>
-            <Saves/>
+            <div class="grid-tools">
+                <Saves/>
+                <Tools/>
+            </div>
         </div>
         {move || rule().map(|rule| view! {
             <details class="grid-rule">
@@ -131,7 +134,27 @@ fn Saves() -> impl IntoView {
     }
 }
 
-/// The answers for the photo at the cursor, and the screen's own buttons.
+/// Looking closer, taking back, and the list of keys.
+#[component]
+fn Tools() -> impl IntoView {
+    let desk = expect_context::<Desk>();
+    let session = desk.driver.session;
+    let can_undo = Memo::new(move |_| session.with(Session::can_undo));
+    let none = Memo::new(move |_| session.with(|s| s.shown().and_then(Shown::cursor).is_none()));
+    view! {
+        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>"Look " <kbd>"O"</kbd></Button>
+        <Button
+            weight=Weight::Quiet
+            disabled=Signal::derive(move || !can_undo.get())
+            on:click=move |_| desk.driver.send(Event::Undo)
+        >
+            "Undo " <kbd>"Z"</kbd>
+        </Button>
+        <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
+    }
+}
+
+/// The answers for the photo at the cursor, and the screen's own button.
 #[component]
 pub fn ActionBar() -> impl IntoView {
     let desk = expect_context::<Desk>();
@@ -148,7 +171,6 @@ pub fn ActionBar() -> impl IntoView {
             Some(shown.mark_of(index).cloned().unwrap_or(suggested))
         })
     });
-    let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let none = Signal::derive(move || pointed.get().is_none());
     let answers = move || {
         let Some(guide) = desk.guide() else { return Vec::new() };
@@ -173,7 +195,11 @@ pub fn ActionBar() -> impl IntoView {
                         type="button" class="answer" disabled=none
                         aria-pressed=move || if chosen.get() { "true" } else { "false" }
                         aria-keyshortcuts=shortcut
-                        on:click=move |_| driver.send(Event::Mark(wish.clone()))
+                        on:click=move |_| {
+                            driver.send(Event::Mark(wish.clone()));
+                            // Enter must mean "accept" afterwards, not "this button again".
+                            super::focus_room();
+                        }
                     >
                         {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}
                         <span>{name}</span>
@@ -204,14 +230,6 @@ pub fn ActionBar() -> impl IntoView {
             </p>
             <div class="grid-answers" role="group" aria-label="Answer of the photo that is pointed at">{answers}</div>
             <div class="grid-buttons">
-                <Button weight=Weight::Quiet disabled=none on:click=move |_| desk.look_open.set(true)>"Look " <kbd>"O"</kbd></Button>
-                <Button
-                    weight=Weight::Quiet disabled=Signal::derive(move || !can_undo.get())
-                    on:click=move |_| driver.send(Event::Undo)
-                >
-                    "Undo " <kbd>"Z"</kbd>
-                </Button>
-                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
                 <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Accept)>
                     {accept} " " <kbd>"Enter"</kbd>
                 </Button>

@@ -31,10 +31,6 @@ use crate::{
     components::button::{Button, Weight},
 };
 
-/// A tile with its gap, in CSS pixels: what decides how many photos a screen has.
-const TILE: f64 = 184.0;
-/// The same in a narrow window.
-const SMALL_TILE: f64 = 116.0;
 /// Windows up to this many CSS pixels wide have small tiles.
 const NARROW: f64 = 600.0;
 /// A screen has no more photos: nobody looks at more at a glance.
@@ -138,7 +134,7 @@ fn Board(
             <h1 class="visually-hidden">{format!("Answer photos of {} by the screen", project.name)}</h1>
             <Head/>
             <Refused/>
-            <div class="grid-room" node_ref=room>
+            <div class="grid-room" id=ROOM tabindex="-1" node_ref=room>
                 <Tiles/>
                 {move || match stage.get() {
                     Stage::Working => Either::Left(()),
@@ -152,14 +148,29 @@ fn Board(
     }
 }
 
-/// How many photos fit, and in how many columns.
+/// The id of the room for photos.
+const ROOM: &str = "grid-room";
+
+/// Takes the browser's focus from a button that has done its work.
+fn focus_room() {
+    let room = document().get_element_by_id(ROOM).and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(room) = room {
+        let _ = room.focus();
+    }
+}
+
+/// How many photos fit, and in how many columns: what style/pages/grid.css makes of the room.
 fn fit(room: NodeRef<html::Div>) -> (usize, usize) {
     let Some(room) = room.get_untracked() else { return (12, 4) };
     let (width, height) = (f64::from(room.client_width()), f64::from(room.client_height()));
-    let tile = if width <= NARROW { SMALL_TILE } else { TILE };
-    let columns = ((width / tile) as usize).max(1);
-    let rows = ((height / tile) as usize).max(1);
-    ((columns * rows).clamp(1, MOST), columns)
+    let (tile, gap) = if width <= NARROW { (104.0, 4.0) } else { (168.0, 8.0) };
+    // The room's padding is as wide as a gap; tiles are square and share what is left of the width.
+    let columns = ((width - gap) / (tile + gap)).floor().max(1.0);
+    let side = (width - gap) / columns;
+    let rows = ((height - gap) / side).floor().max(1.0);
+    let fits = (columns * rows) as usize;
+    // A phone's room is scrolled anyway.
+    (if width <= NARROW { fits.max(12) } else { fits.clamp(1, MOST) }, columns as usize)
 }
 
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
