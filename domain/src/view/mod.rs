@@ -9,6 +9,7 @@ pub mod job;
 pub mod people;
 pub mod photo;
 pub mod project;
+pub mod queue;
 pub mod review;
 pub mod run;
 

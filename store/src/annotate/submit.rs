@@ -12,6 +12,7 @@ use crate::{
     catalog::{Catalog, Entry},
     db::Db,
     error::{Error, Result},
+    queue,
     rights::{self, Operation},
     slots,
 };
@@ -23,6 +24,7 @@ pub const MAX_NOTE: usize = 1_000;
 ///
 /// A repeated submission (same `idempotency_key`) changes nothing. A claim that has expired is accepted while its slot
 /// is free; where somebody else has taken the slot, the labels are kept all the same and fill a slot more than needed.
+/// Where all answers that a photo needs have been given and differ, it asks for one more, as far as the project allows.
 ///
 /// # Errors
 /// [`Error::Invalid`] for answers that do not fit the schema, naming the attribute; [`Error::NotFound`] if it is no
@@ -35,8 +37,9 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     let annotator_id = annotator(&mut tx, &access).await?.ok_or(Error::NotFound("claim"))?;
     slots::lock_annotator(&mut *tx, annotator_id).await?;
     let claim = sqlx::query!(
-        r#"SELECT photo_id, released_at IS NOT NULL AS "released!" FROM claims
-           WHERE id = $1 AND project_id = $2 AND annotator_id = $3 FOR UPDATE"#,
+        r#"SELECT c.photo_id, c.released_at IS NOT NULL AS "released!", p.extra_votes > 0 AS "extra_votes!"
+           FROM claims c JOIN projects p ON p.id = c.project_id
+           WHERE c.id = $1 AND c.project_id = $2 AND c.annotator_id = $3 FOR UPDATE OF c"#,
         submission.claim_id,
         access.project_id,
         annotator_id,
@@ -47,7 +50,17 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     let labels = NewLabels { project_id: access.project_id, photo_id: claim.photo_id, annotator_id };
     if !labels.known(&mut tx, submission.idempotency_key).await? {
         labels.insert(&mut tx, &checked, submission.idempotency_key).await?;
-        finish(&mut tx, submission.claim_id, claim.photo_id, annotator_id, claim.released).await?;
+        // The claim itself, or, where it had been released, a later one of the same photo.
+        let had = slots::finish(&mut *tx, claim.photo_id, annotator_id).await?;
+        if !had || claim.extra_votes {
+            slots::lock_tasks(&mut *tx, &[claim.photo_id]).await?;
+        }
+        if !had && claim.released {
+            slots::retake_done(&mut tx, submission.claim_id, claim.photo_id).await?;
+        }
+        if claim.extra_votes {
+            queue::settle(&mut *tx, &[claim.photo_id]).await?;
+        }
     }
     tx.commit().await?;
     progress::of(db, access.project_id, Some(annotator_id)).await
@@ -175,29 +188,4 @@ async fn versions(connection: &mut PgConnection, checked: &[Checked<'_>]) -> Res
         }),
     };
     checked.iter().map(find).collect()
-}
-
-/// Marks the photo as done by this annotator.
-async fn finish(
-    connection: &mut PgConnection,
-    claim_id: i64,
-    photo_id: i64,
-    annotator_id: i64,
-    released: bool,
-) -> Result<()> {
-    // The claim itself, or, where it had been released, a later one of the same photo.
-    let done = sqlx::query!(
-        "UPDATE claims SET done_at = now(), returned_at = NULL
-         WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL
-         RETURNING id",
-        photo_id,
-        annotator_id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    if done.is_none() && released {
-        slots::lock_tasks(&mut *connection, &[photo_id]).await?;
-        slots::retake_done(connection, claim_id, photo_id).await?;
-    }
-    Ok(())
 }
