@@ -7,13 +7,13 @@ WITH next AS (
         (SELECT t.priority, t.photo_id FROM tasks t
          WHERE t.project_id = $1 AND t.taken < t.needed AND t.priority = $3 AND t.photo_id >= $4
            AND NOT EXISTS (SELECT 1 FROM claims c
-                           WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL)
+                           WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL OFFSET 0)
          ORDER BY t.photo_id LIMIT 1)
         UNION ALL
         (SELECT t.priority, t.photo_id FROM tasks t
          WHERE t.project_id = $1 AND t.taken < t.needed AND t.priority < $3
            AND NOT EXISTS (SELECT 1 FROM claims c
-                           WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL)
+                           WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL OFFSET 0)
          ORDER BY t.priority DESC, t.photo_id LIMIT 1)
     ) AS w LIMIT 1
 ), missed AS (
@@ -21,7 +21,7 @@ WITH next AS (
             WHERE t.project_id = $1 AND t.taken < t.needed AND t.reopened >= $5
               AND (t.priority > $3 OR t.priority = $3 AND t.photo_id < $4)
               AND NOT EXISTS (SELECT 1 FROM claims c
-                              WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL)
+                              WHERE c.annotator_id = $2 AND c.photo_id = t.photo_id AND c.released_at IS NULL OFFSET 0)
             ORDER BY t.reopened LIMIT 1) AS reopened
 ), kept AS (
     INSERT INTO queue_places (annotator_id, priority, photo_id, since, epoch)
