@@ -59,20 +59,13 @@ pub struct ProjectSettings {
     /// Annotators a photo, 1 to 20. Lowering it takes away no answers.
     pub overlap: i16,
     /// The share of photos, 0 to 1, that as many annotators answer; the others get one. A photo is always on the same side.
-    #[serde(default = "all")]
     pub overlap_share: f64,
     /// How many more annotators a photo gets, one at a time, while its answers differ; 0 to 5.
-    #[serde(default)]
     pub extra_votes: i16,
     /// Which photos come first.
-    #[serde(default)]
     pub queue_order: QueueOrder,
     /// 30 to 86,400 seconds.
     pub lease_seconds: i32,
-}
-
-fn all() -> f64 {
-    1.0
 }
 
 /// How far a project is.
