@@ -1,5 +1,7 @@
 //! Projects, their settings and progress.
 
+#![allow(clippy::too_many_arguments, reason = "a form's fields are the arguments of its function")]
+
 use kenami_domain::view::{
     project::{Progress, Project, ProjectRow, ProjectSettings},
     queue::{QueueOrder, Reordered},
@@ -39,7 +41,6 @@ pub async fn read_project_settings(key: String) -> Result<ProjectSettings, ApiEr
 
 /// Changes a project's settings; the share is given in percent.
 #[server(prefix = "/fn")]
-#[expect(clippy::too_many_arguments, reason = "the fields of a form")]
 pub async fn update_project(
     key: String,
     name: String,
