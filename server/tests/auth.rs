@@ -1,9 +1,12 @@
 //! Sign-in, sessions, links and what protects them, through the whole router.
 
+mod fixtures;
 mod site;
 
 use axum::http::{Method, StatusCode, header};
-use kenami_store::{actor::Actor, links, people};
+use fixtures::Server;
+use kenami_domain::roles::Role;
+use kenami_store::{actor::Actor, annotate, links, members, people};
 use site::{Answer, PASSWORD, Site};
 use sqlx::PgPool;
 
@@ -86,6 +89,23 @@ async fn signing_out_ends_the_session(db: PgPool) {
     let answer = site.post("/auth/sign-out", Some(&cookie), &[]).await;
     assert_eq!(answer.location(), "/sign-in");
     assert!(!site.is_signed_in(&cookie).await, "the session is dead on the server too");
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn signing_out_gives_photos_back(db: PgPool) {
+    let server = Server::new(db.clone());
+    server.with_pets().await;
+    let site = Site::new(&db).await;
+    let cookie = site.cookie_of("ada").await;
+    members::add(&Actor::System, &db, "pets", "ada", Role::Annotator).await.unwrap();
+    let ada = site.actor("ada").await;
+    let held = annotate::claim(&ada, &db, "pets", 5, &[]).await.unwrap().photos.len();
+    let open = "SELECT count(*) FROM claims WHERE released_at IS NULL AND done_at IS NULL";
+    let open = async || sqlx::query_scalar::<_, i64>(open).fetch_one(&db).await.unwrap();
+    let before = open().await;
+    assert!(held > 0 && before >= held as i64, "{held} {before}");
+    site.post("/auth/sign-out", Some(&cookie), &[]).await;
+    assert_eq!(open().await, before - held as i64);
 }
 
 #[sqlx::test(migrations = "../migrations")]

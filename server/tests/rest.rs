@@ -124,7 +124,7 @@ async fn an_annotator_reads_photos_and_guidelines_but_not_labels(db: PgPool) {
 
     assert_eq!(api.ok("/api/v1/projects/pets/guidelines/ear").await["current"]["version"], 1);
     assert_eq!(api.ok("/api/v1/projects/pets/guidelines/ear/versions/1").await["rules"][0]["value"], "erect");
-    for path in ["labels", "labels.csv", "disagreements", "datasets", "runs"] {
+    for path in ["labels", "labels.csv", "disagreements", "datasets", "runs", "settings"] {
         assert_eq!(api.get(&format!("/api/v1/projects/pets/{path}")).await.0, StatusCode::FORBIDDEN, "{path}");
     }
     let freeze = api.post("/api/v1/projects/pets/datasets", json!({ "name": "v1" })).await;
@@ -188,6 +188,30 @@ async fn a_lead_goes_from_labels_to_a_run(db: PgPool) {
     assert_eq!(api.get(&format!("{pets}/runs/{run_id}/files/model.safetensors")).await.0, StatusCode::NOT_FOUND);
     assert_eq!(count(&api.ok(&format!("{pets}/runs")).await), 1);
     drop(api.server);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_lead_changes_settings_and_puts_the_queue_in_order(db: PgPool) {
+    let api = Api::new(db, Some(Role::Lead)).await;
+    let path = "/api/v1/projects/pets/settings";
+    let patch = async |change: Value| {
+        let body = Body::from(change.to_string());
+        let (status, bytes) = api.send("PATCH", path, Some(&api.token), body, "application/json").await;
+        (status, serde_json::from_slice::<Value>(&bytes).unwrap())
+    };
+    let before = api.ok(path).await;
+    let (status, changed) =
+        patch(json!({ "overlap": 3, "overlap_share": 0.5, "extra_votes": 1, "queue_order": "balance" })).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    assert_eq!(changed["name"], before["name"]);
+    assert_eq!((&changed["overlap_share"], &changed["queue_order"]), (&json!(0.5), &json!("balance")));
+    assert_eq!(api.ok(path).await, changed);
+    for bad in [json!({ "overlap_share": 2 }), json!({ "queue_order": "random" }), json!({ "shared": 1 })] {
+        assert!(patch(bad.clone()).await.0.is_client_error(), "{bad}");
+    }
+    assert_eq!(api.ok(path).await, changed);
+    let reordered = api.post("/api/v1/projects/pets/queue/reprioritise", json!({})).await;
+    assert_eq!(reordered, (StatusCode::OK, json!({ "changed": 0 })));
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -23,6 +23,7 @@ mod passwords;
 pub mod people;
 pub mod photos;
 pub mod projects;
+pub mod queue;
 pub mod review;
 pub mod rights;
 pub mod runs;

@@ -1,8 +1,12 @@
 //! Projects, their settings and progress.
 
+mod settings;
+
+pub use settings::{settings, update};
+
 use kenami_domain::{
     schema::is_valid_key,
-    view::project::{AnnotatorProgress, GivenCount, Progress, Project, ProjectRow, ProjectSettings},
+    view::project::{AnnotatorProgress, GivenCount, Progress, Project, ProjectRow},
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -134,70 +138,12 @@ async fn insert(tx: &mut PgConnection, by: i64, key: &str, name: &str) -> Result
     Ok(id)
 }
 
-/// What a lead may change.
-///
-/// # Errors
-/// As [`require`] for [`Operation::ManageProject`].
-pub async fn settings(actor: &Actor, db: &Db, key: &str) -> Result<ProjectSettings> {
-    let access = require(actor, db, Operation::ManageProject, key).await?;
-    Ok(sqlx::query_as!(
-        ProjectSettings,
-        "SELECT name, description, overlap, lease_seconds FROM projects WHERE id = $1",
-        access.project_id,
-    )
-    .fetch_one(db)
-    .await?)
-}
-
-/// Changes the settings. A new overlap counts for every photo; slots that are taken stay taken.
-///
-/// # Errors
-/// [`Error::Invalid`] of a field that does not fit.
-pub async fn update(actor: &Actor, db: &Db, key: &str, settings: ProjectSettings) -> Result<()> {
-    let access = require(actor, db, Operation::ManageProject, key).await?;
-    check_settings(&settings)?;
-    let mut tx = db.begin().await?;
-    sqlx::query!(
-        "UPDATE projects SET name = $2, description = $3, overlap = $4, lease_seconds = $5 WHERE id = $1",
-        access.project_id,
-        settings.name.trim(),
-        settings.description.trim(),
-        settings.overlap,
-        settings.lease_seconds,
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "UPDATE tasks SET needed = $2 WHERE project_id = $1 AND needed <> $2",
-        access.project_id,
-        settings.overlap,
-    )
-    .execute(&mut *tx)
-    .await?;
-    audit::record(&mut tx, access, Operation::ManageProject, serde_json::to_value(&settings)?).await?;
-    Ok(tx.commit().await?)
-}
-
 fn check_name(name: &str) -> Result<()> {
     if (1..=120).contains(&name.trim().chars().count()) {
         Ok(())
     } else {
         Err(Error::invalid("name", "must have 1 to 120 characters"))
     }
-}
-
-fn check_settings(settings: &ProjectSettings) -> Result<()> {
-    check_name(&settings.name)?;
-    if settings.description.chars().count() > 2000 {
-        return Err(Error::invalid("description", "must have at most 2,000 characters"));
-    }
-    if !(1..=20).contains(&settings.overlap) {
-        return Err(Error::invalid("overlap", "must be 1 to 20"));
-    }
-    if !(30..=86_400).contains(&settings.lease_seconds) {
-        return Err(Error::invalid("lease_seconds", "must be 30 to 86,400"));
-    }
-    Ok(())
 }
 
 /// How far a project is.

@@ -73,12 +73,11 @@ pub async fn ensure_attribute(actor: &Actor, db: &Db, key: &str, attribute: &Att
     Ok(tx.commit().await?)
 }
 
-/// Serialises what imports do to one project, to the end of the transaction; returns its overlap. Nothing that merely
-/// refers to the project waits.
-pub(crate) async fn lock(tx: &mut PgConnection, project_id: i64) -> Result<i16> {
-    Ok(sqlx::query_scalar!("SELECT overlap FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
-        .fetch_one(tx)
-        .await?)
+/// Serialises what imports do to one project, to the end of the transaction. Nothing that merely refers to the project
+/// waits.
+pub(crate) async fn lock(tx: &mut PgConnection, project_id: i64) -> Result<()> {
+    sqlx::query!("SELECT id FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id).fetch_one(tx).await?;
+    Ok(())
 }
 
 fn check_keys(attribute: &Attribute) -> Result<()> {

@@ -1,26 +1,17 @@
-//! Slots of the queue: the only place that changes which claims count in `tasks.taken`.
+//! Slots of the queue: the only place that changes which claims count in `tasks.taken`, and with publications and imports,
+//! which count anew, the only one that changes which are done.
 //!
 //! Order of locks, so that nobody deadlocks: the annotator's row, claims by id, tasks by photo id. Whoever takes new
 //! photos skips tasks that others have locked and waits for nothing afterwards.
 
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::error::Result;
+use crate::{db::Db, error::Result};
 
 /// One annotator's claims change in one transaction at a time.
 pub(crate) async fn lock_annotator(db: impl PgExecutor<'_>, annotator_id: i64) -> Result<()> {
     sqlx::query!("SELECT id FROM annotators WHERE id = $1 FOR NO KEY UPDATE", annotator_id).fetch_one(db).await?;
     Ok(())
-}
-
-/// Photos of the project with an open slot that the annotator has not had, locked until the transaction ends.
-pub(crate) async fn lock_open(
-    db: impl PgExecutor<'_>,
-    project_id: i64,
-    annotator_id: i64,
-    limit: i64,
-) -> Result<Vec<i64>> {
-    Ok(sqlx::query_file_scalar!("queries/lock_open.sql", project_id, annotator_id, limit).fetch_all(db).await?)
 }
 
 /// Those of `photo_ids` that have an open slot and that nobody is just taking, locked until the transaction ends.
@@ -65,35 +56,126 @@ pub(crate) async fn take(
     lease_seconds: i32,
     done: bool,
 ) -> Result<Vec<i64>> {
-    let claims = sqlx::query_scalar!(
-        "INSERT INTO claims (project_id, photo_id, annotator_id, slot, expires_at, done_at)
-         SELECT $1, n.photo_id, n.annotator_id,
-                (SELECT s FROM generate_series(1, n.nth + (SELECT count(*) FROM claims c
-                                                           WHERE c.photo_id = n.photo_id AND c.released_at IS NULL)) s
-                 WHERE NOT EXISTS (SELECT 1 FROM claims c
-                                   WHERE c.photo_id = n.photo_id AND c.slot = s AND c.released_at IS NULL)
-                 ORDER BY s OFFSET n.nth - 1 LIMIT 1)::smallint,
-                now() + make_interval(secs => $4), CASE WHEN $5 THEN now() END
-         FROM (SELECT photo_id, annotator_id, place, row_number() OVER (PARTITION BY photo_id ORDER BY place) AS nth
-               FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p(photo_id, annotator_id, place)) n
-         ORDER BY n.place
-         RETURNING id",
+    // The rows of the tasks are those that were locked; a task is counted as often as it is taken.
+    Ok(sqlx::query_scalar!(
+        r#"WITH new AS (
+               INSERT INTO claims (project_id, photo_id, annotator_id, slot, expires_at, done_at)
+               SELECT $1, n.photo_id, n.annotator_id,
+                      (SELECT s FROM generate_series(1, n.nth + (SELECT count(*) FROM claims c
+                                                                 WHERE c.photo_id = n.photo_id AND c.released_at IS NULL)) s
+                       WHERE NOT EXISTS (SELECT 1 FROM claims c
+                                         WHERE c.photo_id = n.photo_id AND c.slot = s AND c.released_at IS NULL)
+                       ORDER BY s OFFSET n.nth - 1 LIMIT 1)::smallint,
+                      now() + make_interval(secs => $4), CASE WHEN $5 THEN now() END
+               FROM (SELECT photo_id, annotator_id, place,
+                            row_number() OVER (PARTITION BY photo_id ORDER BY place) AS nth
+                     FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p(photo_id, annotator_id, place)) n
+               ORDER BY n.place
+               RETURNING id, photo_id
+           ), counted AS (
+               UPDATE tasks t SET taken = (t.taken + n.times)::smallint
+               FROM (SELECT photo_id, count(*) AS times FROM new GROUP BY photo_id) n
+               WHERE t.photo_id = n.photo_id
+           )
+           SELECT id AS "id!" FROM new ORDER BY id"#,
         project_id,
         photo_ids,
         annotator_ids,
         f64::from(lease_seconds),
         done,
     )
-    .fetch_all(&mut *connection)
-    .await?;
-    count_taken(connection, photo_ids, 1).await?;
-    Ok(claims)
+    .fetch_all(connection)
+    .await?)
 }
 
-/// Takes a slot again for a claim that had been released, and marks it done. The caller has locked its task.
+/// Marks the photo that the annotator has in hand as done, and counts it; whether they have it. The caller has locked
+/// the annotator.
+pub(crate) async fn finish(db: impl PgExecutor<'_>, photo_id: i64, annotator_id: i64) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"WITH hand AS (
+               SELECT id, done_at IS NULL AS unfinished FROM claims
+               WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL FOR UPDATE
+           ), finished AS (
+               UPDATE claims c SET done_at = now(), returned_at = NULL FROM hand WHERE c.id = hand.id
+               RETURNING hand.unfinished
+           ), counted AS (
+               UPDATE annotators SET photos_done = photos_done + 1
+               WHERE id = $2 AND EXISTS (SELECT 1 FROM finished WHERE unfinished)
+           )
+           SELECT EXISTS (SELECT 1 FROM finished) AS "had!""#,
+        photo_id,
+        annotator_id,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// Takes a done claim of the annotator back to be answered again, or leaves one in hand as it is; whether it is theirs.
+/// The caller has locked the annotator.
+pub(crate) async fn unfinish(
+    db: impl PgExecutor<'_>,
+    project_id: i64,
+    annotator_id: i64,
+    claim_id: i64,
+) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"WITH hand AS (
+               SELECT id, done_at IS NOT NULL AS finished FROM claims
+               WHERE id = $1 AND project_id = $2 AND annotator_id = $3 AND released_at IS NULL FOR UPDATE
+           ), returned AS (
+               UPDATE claims c SET done_at = NULL, returned_at = CASE WHEN hand.finished THEN now() ELSE c.returned_at END
+               FROM hand WHERE c.id = hand.id
+               RETURNING hand.finished
+           ), counted AS (
+               UPDATE annotators SET photos_done = photos_done - 1
+               WHERE id = $3 AND EXISTS (SELECT 1 FROM returned WHERE finished)
+           )
+           SELECT EXISTS (SELECT 1 FROM returned) AS "had!""#,
+        claim_id,
+        project_id,
+        annotator_id,
+    )
+    .fetch_one(db)
+    .await?)
+}
+
+/// Counts finished photos of annotators anew, in a transaction of its own: for those who changed many claims at once and
+/// have committed that.
+pub(crate) async fn recount(db: &Db, project_id: i64) -> Result<()> {
+    let mut tx = db.begin().await?;
+    let annotators = sqlx::query_scalar!(
+        "SELECT id FROM annotators WHERE project_id = $1 ORDER BY id FOR NO KEY UPDATE",
+        project_id,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    count_done(&mut *tx, &annotators).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Counts finished photos of annotators, whom the caller has locked in an earlier statement.
+pub(crate) async fn count_done(db: impl PgExecutor<'_>, annotator_ids: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "UPDATE annotators a SET photos_done = n.done
+         FROM (SELECT w.id, (SELECT count(*) FROM claims c WHERE c.annotator_id = w.id AND c.done_at IS NOT NULL
+                             AND c.released_at IS NULL) AS done
+               FROM unnest($1::bigint[]) AS w(id)) n
+         WHERE a.id = n.id AND a.photos_done <> n.done",
+        annotator_ids,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes a slot again for a claim that had been released, and marks it done. The caller has locked the annotator and the
+/// task.
 pub(crate) async fn retake_done(connection: &mut PgConnection, claim_id: i64, photo_id: i64) -> Result<()> {
     sqlx::query!(
-        "UPDATE claims SET released_at = NULL, returned_at = NULL, done_at = now(),
+        "WITH taken AS (UPDATE tasks SET taken = taken + 1 WHERE photo_id = $2),
+              counted AS (UPDATE annotators SET photos_done = photos_done + 1
+                          WHERE id = (SELECT annotator_id FROM claims WHERE id = $1))
+         UPDATE claims SET released_at = NULL, returned_at = NULL, done_at = now(),
                 slot = (SELECT s FROM generate_series(1, 1 + (SELECT count(*) FROM claims c
                                                               WHERE c.photo_id = $2 AND c.released_at IS NULL)) s
                         WHERE NOT EXISTS (SELECT 1 FROM claims c
@@ -103,9 +185,9 @@ pub(crate) async fn retake_done(connection: &mut PgConnection, claim_id: i64, ph
         claim_id,
         photo_id,
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    count_taken(connection, &[photo_id], 1).await
+    Ok(())
 }
 
 /// Gives the slots of held claims back to the queue. Done and returned claims, and those that are gone, stay as they are.
@@ -167,17 +249,12 @@ async fn release_locked(connection: &mut PgConnection, claim_ids: &[i64]) -> Res
             .fetch_all(&mut *connection)
             .await?;
     lock_tasks(&mut *connection, &photos).await?;
-    count_taken(connection, &photos, -1).await
-}
-
-/// Adds `step` to `taken` of each photo, as often as the photo occurs.
-async fn count_taken(connection: &mut PgConnection, photo_ids: &[i64], step: i64) -> Result<()> {
+    // Marked for those whose place in the queue is past these photos (see `queue::place`).
     sqlx::query!(
-        "UPDATE tasks t SET taken = (t.taken + n.times * $2)::smallint
+        "UPDATE tasks t SET taken = (t.taken - n.times)::smallint, reopened = pg_current_xact_id()::text::bigint
          FROM (SELECT photo_id, count(*) AS times FROM unnest($1::bigint[]) AS p(photo_id) GROUP BY photo_id) n
          WHERE t.photo_id = n.photo_id",
-        photo_ids,
-        step,
+        &photos,
     )
     .execute(connection)
     .await?;

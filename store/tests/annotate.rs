@@ -13,10 +13,13 @@ use world::{PETS, World, answer, photo_ids, submission};
 
 const WRONG_COUNTS: &str = "SELECT count(*) FROM tasks t WHERE taken <> (SELECT count(*) FROM claims c
                         WHERE c.photo_id = t.photo_id AND c.released_at IS NULL)";
+const WRONG_DONE: &str = "SELECT count(*) FROM annotators a WHERE photos_done <> (SELECT count(*) FROM claims c
+                        WHERE c.annotator_id = a.id AND c.released_at IS NULL AND c.done_at IS NOT NULL)";
 
-/// `taken` is what it says: the claims that are held or done.
+/// `taken` is what it says, the claims that are held or done; and `photos_done`, those that are done.
 async fn assert_counts_hold(world: &World) {
     assert_eq!(world.number(WRONG_COUNTS).await, 0, "tasks.taken differs from the claims");
+    assert_eq!(world.number(WRONG_DONE).await, 0, "annotators.photos_done differs from the claims");
 }
 
 #[sqlx::test(migrations = "../migrations")]
@@ -315,40 +318,6 @@ async fn who_has_imported_labels_becomes_that_annotator(db: PgPool) {
     annotate::claim(&ann, &world.db, PETS, 1, &[]).await.unwrap();
     assert_eq!(world.number("SELECT annotator_id FROM claims").await, id);
     assert_eq!(world.number("SELECT count(*) FROM annotators").await, 1);
-}
-
-/// The queue's hot path walks the partial index, also for one who has answered thousands of open photos.
-#[sqlx::test(migrations = "../migrations")]
-async fn claiming_walks_the_index_of_open_tasks(db: PgPool) {
-    let world = World::new(db).await;
-    let names: Vec<String> = (0..20_000).map(|n| format!("{n:05}.jpg")).collect();
-    world.photos(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let ann = world.member("ann", Role::Annotator).await;
-    annotate::claim(&ann, &world.db, PETS, 1, &[]).await.unwrap();
-    let annotator = world.number("SELECT id FROM annotators").await;
-    world
-        .run(&format!(
-            "INSERT INTO claims (project_id, photo_id, annotator_id, slot, expires_at, done_at)
-             SELECT project_id, photo_id, {annotator}, 1, now(), now() FROM tasks WHERE taken = 0
-             ORDER BY photo_id LIMIT 2000;
-             UPDATE tasks SET taken = 1 WHERE photo_id IN (SELECT photo_id FROM claims);
-             ANALYZE tasks; ANALYZE claims;"
-        ))
-        .await;
-    let query = include_str!("../queries/lock_open.sql");
-    let query =
-        query.replace("$1", &world.project_id.to_string()).replace("$2", &annotator.to_string()).replace("$3", "20");
-    let query = query.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    let plan: Vec<String> = sqlx::query_scalar(&format!("EXPLAIN {query}")).fetch_all(&world.db).await.unwrap();
-    let plan = plan.join("\n");
-    assert!(plan.contains("using tasks_open on tasks"), "{plan}");
-    assert!(!plan.contains("Seq Scan on tasks"), "{plan}");
-    let began = std::time::Instant::now();
-    let claimed = annotate::claim(&ann, &world.db, PETS, 20, &[]).await.unwrap();
-    assert_eq!(claimed.photos.len(), 20);
-    assert_eq!(claimed.photos[1].photo.name, "02001.jpg");
-    // Generous, since tests run side by side: it is some 30 ms alone.
-    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -150,7 +150,7 @@ async fn doubted_photos_return_to_those_who_answered_them(db: PgPool) {
     let gone = world.member("gus", Role::Annotator).await;
     world.annotate(&ann, |photo| (if photo == "b.jpg" { "unsure" } else { "drop" }, "short")).await;
     world.annotate(&ben, |photo| (if photo == "a.jpg" { "unsure" } else { "drop" }, "short")).await;
-    world.run("UPDATE projects SET overlap = 3; UPDATE tasks SET needed = 3").await;
+    world.run("UPDATE projects SET overlap = 3, queue_epoch = 1; UPDATE tasks SET needed = 3").await;
     world.annotate(&gone, |_| ("unsure", "short")).await;
     world.run("DELETE FROM memberships WHERE user_id = (SELECT id FROM users WHERE name = 'gus')").await;
     for (doubt, labels) in [(Doubt::None, 0), (Doubt::Unsure, 5), (Doubt::All, 9)] {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use kenami_domain::{
     roles::Role,
     schema::{Attribute, AttributeKind, AttributeValue, Prior, Texts},
-    view::project::ProjectSettings,
+    view::{project::ProjectSettings, queue::QueueOrder},
 };
 use kenami_store::{
     actor::{Actor, UserActor},
@@ -79,12 +79,26 @@ async fn settings_are_checked_and_the_overlap_reaches_the_queue(db: PgPool) {
     refused("description", ProjectSettings { description: "x".repeat(2001), ..settings.clone() }).await;
     refused("overlap", ProjectSettings { overlap: 0, ..settings.clone() }).await;
     refused("overlap", ProjectSettings { overlap: 21, ..settings.clone() }).await;
+    for share in [-0.1, 1.1, f64::NAN] {
+        refused("overlap_share", ProjectSettings { overlap_share: share, ..settings.clone() }).await;
+    }
+    for extra in [-1, 6] {
+        refused("extra_votes", ProjectSettings { extra_votes: extra, ..settings.clone() }).await;
+    }
     refused("lease_seconds", ProjectSettings { lease_seconds: 29, ..settings.clone() }).await;
     projects::update(&lead, &db, PETS, ProjectSettings { overlap: 1, ..settings.clone() }).await.unwrap();
     // Two answers a photo were given: they count although one would do now.
     let progress = projects::progress(&ann, &db, PETS).await.unwrap();
     assert_eq!((progress.slots, progress.slots_done, progress.photos_done), (4, 4, 2));
-    projects::update(&lead, &db, PETS, ProjectSettings { overlap: 3, ..settings }).await.unwrap();
+    let more = ProjectSettings {
+        overlap: 3,
+        overlap_share: 0.99,
+        extra_votes: 2,
+        queue_order: QueueOrder::Margin,
+        ..settings
+    };
+    projects::update(&lead, &db, PETS, more.clone()).await.unwrap();
+    assert_eq!(projects::settings(&lead, &db, PETS).await.unwrap(), more);
     let progress = projects::progress(&ann, &db, PETS).await.unwrap();
     assert_eq!((progress.slots, progress.slots_done, progress.photos_done), (6, 4, 0));
     assert_eq!(annotate::claim(&lead, &db, PETS, 5, &[]).await.unwrap().photos.len(), 2);

@@ -1,6 +1,11 @@
 //! Projects, their settings and progress.
 
-use kenami_domain::view::project::{Progress, Project, ProjectRow, ProjectSettings};
+#![allow(clippy::too_many_arguments, reason = "a form's fields are the arguments of its function")]
+
+use kenami_domain::view::{
+    project::{Progress, Project, ProjectRow, ProjectSettings},
+    queue::{QueueOrder, Reordered},
+};
 use leptos::prelude::*;
 
 use super::ApiError;
@@ -34,18 +39,30 @@ pub async fn read_project_settings(key: String) -> Result<ProjectSettings, ApiEr
     Ok(kenami_store::projects::settings(&actor, &db, &key).await?)
 }
 
-/// Changes a project's settings.
+/// Changes a project's settings; the share is given in percent.
 #[server(prefix = "/fn")]
 pub async fn update_project(
     key: String,
     name: String,
     description: String,
     overlap: i16,
+    overlap_percent: f64,
+    extra_votes: i16,
+    queue_order: QueueOrder,
     lease_seconds: i32,
 ) -> Result<(), ApiError> {
     let (actor, db) = super::server()?;
-    let settings = ProjectSettings { name, description, overlap, lease_seconds };
+    let overlap_share = overlap_percent / 100.0;
+    let settings =
+        ProjectSettings { name, description, overlap, overlap_share, extra_votes, queue_order, lease_seconds };
     Ok(kenami_store::projects::update(&actor, &db, &key, settings).await?)
+}
+
+/// Puts the open photos in the project's order anew.
+#[server(prefix = "/fn")]
+pub async fn reprioritise(key: String) -> Result<Reordered, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::queue::reprioritise(&actor, &db, &key).await?)
 }
 
 /// How far a project is.

@@ -1,5 +1,7 @@
 //! A project's settings.
 
+mod queue;
+
 use kenami_domain::{
     schema::{Attribute, AttributeKind},
     view::project::{Project, ProjectSettings},
@@ -20,7 +22,8 @@ use crate::{
     text,
 };
 
-/// Name, description, annotators a photo, how long a photo is held; and what is asked about each photo.
+/// Name, description, how many annotators a photo gets and in which order, how long a photo is held; and what is asked
+/// about each photo.
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let project = use_project();
@@ -57,7 +60,7 @@ fn SettingsForm(
     let of_field = move |field: &'static str| {
         Signal::derive(move || failed.get().and_then(|error| error.for_field(field).map(str::to_owned)))
     };
-    let fields = ["name", "description", "overlap", "lease_seconds"];
+    let fields = ["name", "description", "overlap", "overlap_share", "extra_votes", "lease_seconds"];
     let error = Signal::derive(move || {
         failed.get().filter(|error| fields.iter().all(|field| error.for_field(field).is_none()))
     });
@@ -77,6 +80,9 @@ fn SettingsForm(
             >
                 <input class="input input-short" id="overlap" name="overlap" type="number" min="1" max="20" required value=settings.overlap.to_string() aria-describedby=described_by("overlap")/>
             </Field>
+            <queue::ShareField share=settings.overlap_share error=of_field("overlap_share")/>
+            <queue::ExtraVotesField extra=settings.extra_votes error=of_field("extra_votes")/>
+            <queue::OrderField current=settings.queue_order/>
             <Field
                 id="lease" label="Seconds a photo is held" error=of_field("lease_seconds")
                 hint="A photo that is not answered by then goes to somebody else."
@@ -106,6 +112,7 @@ fn Schema(
                 <dl class="schema">{attributes}</dl>
                 <p class="quiet">"Attributes come with an import. Keys never change; values are retired, never deleted."</p>
             </section>
+            <queue::OrderCard/>
             <section class="card">
                 <h2>"Labels"</h2>
                 <p class="quiet">"Every answer that stands, one row each."</p>

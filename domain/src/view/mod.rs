@@ -10,6 +10,7 @@ pub mod job;
 pub mod people;
 pub mod photo;
 pub mod project;
+pub mod queue;
 pub mod review;
 pub mod run;
 pub mod suggestions;

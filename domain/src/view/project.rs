@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{roles::Role, schema::Attribute};
+use crate::{roles::Role, schema::Attribute, view::queue::QueueOrder};
 
 /// A project in the list of projects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Project {
 }
 
 /// What a lead may change about a project.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProjectSettings {
     /// What people read; 1 to 120 characters.
@@ -58,6 +58,12 @@ pub struct ProjectSettings {
     pub description: String,
     /// Annotators a photo, 1 to 20. Lowering it takes away no answers.
     pub overlap: i16,
+    /// The share of photos, 0 to 1, that as many annotators answer; the others get one. A photo is always on the same side.
+    pub overlap_share: f64,
+    /// How many more annotators a photo gets, one at a time, while its answers differ; 0 to 5.
+    pub extra_votes: i16,
+    /// Which photos come first.
+    pub queue_order: QueueOrder,
     /// 30 to 86,400 seconds.
     pub lease_seconds: i32,
 }

@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
-use kenami_store::{actor::Actor, links};
+use kenami_store::{actor::Actor, links, queue};
 use tokio::{
     net::TcpListener,
     task::{JoinError, JoinHandle},
@@ -123,9 +123,13 @@ async fn announce(context: &Context, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// What happens beside serving: the demo project at the first start, and old sessions.
+/// What happens beside serving: changes that a stopped server left half-way, the demo project at the first start, and old
+/// sessions.
 async fn chores(context: Context, empty: bool, stop: CancellationToken) {
     let work = async {
+        if let Err(error) = queue::catch_up(&Actor::System, &context.db).await {
+            tracing::error!("a change of settings that was under way cannot be finished: {error}");
+        }
         if !empty && let Err(error) = demo::ensure(&context.db, &context.storage).await {
             tracing::error!("the demo project cannot be loaded: {error:#}");
         }

@@ -17,7 +17,7 @@ use kenami_store::{
     db::Db,
     guidelines,
     photos::{self, NewFile, NewPhoto},
-    projects, schema,
+    projects, queue, schema,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -113,6 +113,10 @@ pub async fn run(
             report.unchanged += added.unchanged;
             report.skipped.extend(added.conflicts.into_iter().map(|(name, reason)| SkippedFile { name, reason }));
         }
+    }
+    if report.added > 0 {
+        // New photos come last until they have their places.
+        queue::reprioritise(actor, db, key).await?;
     }
     Ok(report)
 }

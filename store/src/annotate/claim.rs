@@ -1,5 +1,7 @@
 //! Claiming photos and giving them back.
 
+use std::time::Duration;
+
 use kenami_domain::view::annotate::{Claimed, ClaimedPhoto};
 use sqlx::PgConnection;
 
@@ -8,12 +10,16 @@ use crate::{
     actor::Actor,
     db::Db,
     error::{Error, Result},
-    rights::{self, Operation},
+    queue::{self, Place},
+    rights::{self, Access, Operation},
     slots,
 };
 
 /// The most photos that one annotator's page holds at once.
 const MOST: usize = 20;
+/// How often somebody who came away empty-handed tries again, where others were just taking what there is.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Gives the acting user `want` photos (1 to 20, else the nearest) to answer.
 ///
@@ -26,68 +32,126 @@ const MOST: usize = 20;
 pub async fn claim(actor: &Actor, db: &Db, project: &str, want: usize, have: &[i64]) -> Result<Claimed> {
     let access = rights::require(actor, db, Operation::Annotate, project).await?;
     let want = want.clamp(1, MOST);
-    let mut tx = db.begin().await?;
-    let annotator_id = ensure_annotator(&mut tx, &access).await?;
-    slots::sweep(&mut tx, access.project_id, annotator_id).await?;
-    tx.commit().await?;
-
-    let mut tx = db.begin().await?;
-    slots::lock_annotator(&mut *tx, annotator_id).await?;
-    let lease = sqlx::query_scalar!("SELECT lease_seconds FROM projects WHERE id = $1", access.project_id)
-        .fetch_one(&mut *tx)
-        .await?;
-    let mut claims = hold(&mut tx, access.project_id, annotator_id, want, have, lease).await?;
-    if claims.len() < want {
-        let more = i64::try_from(want - claims.len()).map_err(Error::internal)?;
-        let photos = slots::lock_open(&mut *tx, access.project_id, annotator_id, more).await?;
-        if !photos.is_empty() {
-            let me = vec![annotator_id; photos.len()];
-            claims.extend(slots::take(&mut tx, access.project_id, &photos, &me, lease, false).await?);
+    let annotator_id = enter(db, &access).await?;
+    let wanted = Wanted { project_id: access.project_id, annotator_id, want, have };
+    let mut claims = wanted.take(db).await?;
+    for _ in 0..TRIES {
+        // Others are just taking what there is: some of it may be left.
+        let Taken { ids, more: true } = &claims else { break };
+        if !ids.is_empty() {
+            break;
         }
+        tokio::time::sleep(PAUSE).await;
+        claims = wanted.take(db).await?;
     }
-    tx.commit().await?;
 
     // One connection at a time: a request that waits for a second one while it holds the first can starve the pool.
     let mut connection = db.acquire().await?;
-    let photos = load::claimed_photos(&mut connection, access.project_id, &claims).await?;
-    let held_by_others = progress::held_by_others(&mut *connection, access.project_id, annotator_id).await?;
+    let photos = load::claimed_photos(&mut connection, access.project_id, &claims.ids).await?;
+    let held_by_others = if photos.len() < want {
+        progress::held_by_others(&mut *connection, access.project_id, annotator_id).await?
+    } else {
+        0
+    };
     drop(connection);
     let progress = progress::of(db, access.project_id, Some(annotator_id)).await?;
     Ok(Claimed { photos, progress, held_by_others })
 }
 
-/// Up to `want` claims that the annotator holds, in the order in which they are to be shown; their time starts anew.
-async fn hold(
-    connection: &mut PgConnection,
+/// The annotator of the acting user; expired slots of others go back to the queue.
+async fn enter(db: &Db, access: &Access) -> Result<i64> {
+    let known = sqlx::query!(
+        r#"SELECT a.id, EXISTS (SELECT 1 FROM claims c
+                                WHERE c.project_id = $1 AND c.expires_at <= now() AND c.annotator_id <> a.id
+                                  AND c.released_at IS NULL AND c.done_at IS NULL AND c.returned_at IS NULL) AS "expired!"
+           FROM annotators a WHERE a.project_id = $1 AND a.user_id = $2"#,
+        access.project_id,
+        access.user_id,
+    )
+    .fetch_optional(db)
+    .await?;
+    if let Some(known) = &known
+        && !known.expired
+    {
+        return Ok(known.id);
+    }
+    let mut tx = db.begin().await?;
+    let annotator_id = ensure_annotator(&mut tx, access).await?;
+    slots::sweep(&mut tx, access.project_id, annotator_id).await?;
+    tx.commit().await?;
+    Ok(annotator_id)
+}
+
+/// What an annotator asks for.
+struct Wanted<'a> {
     project_id: i64,
     annotator_id: i64,
     want: usize,
-    have: &[i64],
-    lease_seconds: i32,
-) -> Result<Vec<i64>> {
-    let held = sqlx::query_scalar!(
-        "SELECT id FROM claims
-         WHERE project_id = $1 AND annotator_id = $2 AND released_at IS NULL AND done_at IS NULL
-         ORDER BY array_position($3::bigint[], id), returned_at, id
-         LIMIT $4",
-        project_id,
-        annotator_id,
-        have,
-        i64::try_from(want).map_err(Error::internal)?,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    // A claim may have been swept since; it has gone then, and only what is still held is returned.
-    let still = sqlx::query_scalar!(
-        "UPDATE claims SET expires_at = greatest(expires_at, now() + make_interval(secs => $2))
-         WHERE id = ANY($1) AND released_at IS NULL
-         RETURNING id",
-        &held,
-        f64::from(lease_seconds),
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(held.into_iter().filter(|id| still.contains(id)).collect())
+    have: &'a [i64],
+}
+
+/// Claims in the order in which they are to be shown.
+struct Taken {
+    ids: Vec<i64>,
+    /// Whether the queue has more that this annotator could have, though somebody may just be taking it.
+    more: bool,
+}
+
+impl Wanted<'_> {
+    /// What the annotator holds, and the rest from the queue.
+    async fn take(&self, db: &Db) -> Result<Taken> {
+        let mut tx = db.begin().await?;
+        let place = Place::lock(&mut tx, self.annotator_id).await?;
+        let mut ids = self.hold(&mut tx, place.lease_seconds).await?;
+        let mut more = false;
+        if ids.len() < self.want {
+            if place.is_new() {
+                slots::count_done(&mut *tx, &[self.annotator_id]).await?;
+            }
+            let limit = i64::try_from(self.want - ids.len()).map_err(Error::internal)?;
+            let photos = queue::lock_open(&mut tx, self.project_id, self.annotator_id, &place, limit).await?;
+            if !photos.is_empty() {
+                let me = vec![self.annotator_id; photos.len()];
+                ids.extend(slots::take(&mut tx, self.project_id, &photos, &me, place.lease_seconds, false).await?);
+            }
+            more = place.keep(&mut tx, self.project_id, self.annotator_id).await?;
+        }
+        tx.commit().await?;
+        Ok(Taken { ids, more })
+    }
+
+    /// Claims that the annotator holds, first those of the page, then those that came back; their time starts anew.
+    async fn hold(&self, connection: &mut PgConnection, lease_seconds: i32) -> Result<Vec<i64>> {
+        // A claim may have been swept since; it has gone then, and only what is still held is returned.
+        Ok(sqlx::query_scalar!(
+            r#"WITH page AS (
+                   SELECT id, array_position($3::bigint[], id) AS place FROM claims
+                   WHERE id = ANY($3) AND project_id = $1 AND annotator_id = $2 AND released_at IS NULL AND done_at IS NULL
+               ), others AS (
+                   SELECT id, row_number() OVER (ORDER BY returned_at, id) AS place FROM (
+                       SELECT id, returned_at FROM claims
+                       WHERE project_id = $1 AND annotator_id = $2 AND released_at IS NULL AND done_at IS NULL
+                         AND id <> ALL($3)
+                       ORDER BY returned_at, id LIMIT $4) o
+               ), held AS (
+                   SELECT id, row_number() OVER (ORDER BY page, place) AS place FROM (
+                       SELECT id, 1 AS page, place FROM page UNION ALL SELECT id, 2, place FROM others) h
+                   ORDER BY page, place LIMIT $4
+               ), still AS (
+                   UPDATE claims c SET expires_at = greatest(c.expires_at, now() + make_interval(secs => $5))
+                   FROM held WHERE c.id = held.id AND c.released_at IS NULL
+                   RETURNING c.id, held.place
+               )
+               SELECT id AS "id!" FROM still ORDER BY place"#,
+            self.project_id,
+            self.annotator_id,
+            self.have,
+            i64::try_from(self.want).map_err(Error::internal)?,
+            f64::from(lease_seconds),
+        )
+        .fetch_all(connection)
+        .await?)
+    }
 }
 
 /// Takes a photo that the acting user finished back to answer it again. Its labels stand until then, and it does not
@@ -100,17 +164,9 @@ pub async fn undo(actor: &Actor, db: &Db, project: &str, claim_id: i64) -> Resul
     let mut tx = db.begin().await?;
     let annotator_id = annotator(&mut tx, &access).await?.ok_or(Error::NotFound("claim"))?;
     slots::lock_annotator(&mut *tx, annotator_id).await?;
-    sqlx::query!(
-        "UPDATE claims SET returned_at = CASE WHEN done_at IS NULL THEN returned_at ELSE now() END, done_at = NULL
-         WHERE id = $1 AND project_id = $2 AND annotator_id = $3 AND released_at IS NULL
-         RETURNING id",
-        claim_id,
-        access.project_id,
-        annotator_id,
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(Error::NotFound("claim"))?;
+    if !slots::unfinish(&mut *tx, access.project_id, annotator_id, claim_id).await? {
+        return Err(Error::NotFound("claim"));
+    }
     let photo = load::claimed_photo(&mut tx, access.project_id, claim_id).await?;
     tx.commit().await?;
     Ok(photo)

@@ -1,15 +1,12 @@
 //! How far an annotator and the project are.
 
-use std::{
-    collections::HashMap,
-    sync::{LazyLock, Mutex},
-    time::{Duration, Instant},
-};
-
 use kenami_domain::view::annotate::MyProgress;
 use sqlx::PgExecutor;
 
-use super::annotator;
+use super::{
+    annotator,
+    counts::{Count, Counts},
+};
 use crate::{
     actor::Actor,
     db::Db,
@@ -31,19 +28,16 @@ pub async fn my_progress(actor: &Actor, db: &Db, project: &str) -> Result<MyProg
 
 /// Progress of one annotator; `None` for somebody who has not begun.
 pub(super) async fn of(db: &Db, project_id: i64, annotator_id: Option<i64>) -> Result<MyProgress> {
-    let totals = totals(db, project_id).await?;
-    let mine = sqlx::query!(
-        r#"SELECT count(*) FILTER (WHERE c.done_at IS NOT NULL) AS "done!",
-                  count(*) FILTER (WHERE c.done_at IS NULL) AS "held!",
-                  count(*) FILTER (WHERE t.taken < t.needed) AS "still_open!"
-           FROM claims c JOIN tasks t ON t.photo_id = c.photo_id
-           WHERE c.annotator_id = $1 AND c.released_at IS NULL"#,
-        annotator_id,
-    )
-    .fetch_one(db)
-    .await?;
+    let totals = TOTALS.get(db, project_id, count_project).await?;
+    let (done, mine) = match annotator_id {
+        Some(id) => {
+            let done = sqlx::query_scalar!("SELECT photos_done FROM annotators WHERE id = $1", id);
+            (done.fetch_one(db).await?, MINE.get(db, id, count_mine).await?)
+        }
+        None => (0, Mine::default()),
+    };
     Ok(MyProgress {
-        done: mine.done,
+        done,
         open: (totals.open_photos - mine.still_open).max(0) + mine.held,
         project_done: totals.slots_done,
         project_total: totals.slots,
@@ -65,54 +59,62 @@ pub(super) async fn held_by_others(db: impl PgExecutor<'_>, project_id: i64, ann
     .await?)
 }
 
-/// Counts over all photos of a project.
+/// Counts over all photos of a project; in a large one they are up to 50 times as old as counting takes.
+static TOTALS: Counts<Totals> = Counts::new(50);
+/// Counts over all photos that an annotator has had. There are many annotators: these may be older.
+static MINE: Counts<Mine> = Counts::new(500);
+
 #[derive(Debug, Clone, Copy)]
 struct Totals {
+    photos: i64,
     open_photos: i64,
     slots: i64,
     slots_done: i64,
 }
 
-/// When totals were counted, and how long that took.
-struct Counted {
-    at: Instant,
-    took: Duration,
-    totals: Totals,
-}
-
-/// A count of a large project (a million photos: some 0.3 s) must not be paid with each answer.
-static COUNTED: LazyLock<Mutex<HashMap<(String, i64), Counted>>> = LazyLock::new(Mutex::default);
-/// Counts that take less than this are always made anew.
-const CHEAP: Duration = Duration::from_millis(50);
-/// Others serve for so many times as long as they took: counting takes at most a fiftieth of the time.
-const KEEP: u32 = 50;
-
-async fn totals(db: &Db, project_id: i64) -> Result<Totals> {
-    let options = db.connect_options();
-    let database = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
-    let key = (database, project_id);
-    let known = |counted: &Counted| counted.took > CHEAP && counted.at.elapsed() < counted.took * KEEP;
-    if let Some(counted) = COUNTED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&key)
-        && known(counted)
-    {
-        return Ok(counted.totals);
+impl Count for Totals {
+    fn rows(&self) -> i64 {
+        self.photos
     }
-    let at = Instant::now();
-    let totals = count(db, project_id).await?;
-    let counted = Counted { at, took: at.elapsed(), totals };
-    COUNTED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(key, counted);
-    Ok(totals)
 }
 
-async fn count(db: &Db, project_id: i64) -> Result<Totals> {
+/// Of the photos that an annotator has had.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mine {
+    photos: i64,
+    held: i64,
+    /// Open to others.
+    still_open: i64,
+}
+
+impl Count for Mine {
+    fn rows(&self) -> i64 {
+        self.photos
+    }
+}
+
+async fn count_project(db: Db, project_id: i64) -> Result<Totals> {
     Ok(sqlx::query_as!(
         Totals,
-        r#"SELECT count(*) FILTER (WHERE taken < needed) AS "open_photos!", coalesce(sum(needed), 0) AS "slots!",
-                  (SELECT count(*) FROM claims
-                   WHERE project_id = $1 AND done_at IS NOT NULL AND released_at IS NULL) AS "slots_done!"
+        r#"SELECT count(*) AS "photos!", count(*) FILTER (WHERE taken < needed) AS "open_photos!",
+                  coalesce(sum(needed), 0) AS "slots!",
+                  (SELECT coalesce(sum(photos_done), 0)::bigint FROM annotators WHERE project_id = $1) AS "slots_done!"
            FROM tasks WHERE project_id = $1"#,
         project_id,
     )
-    .fetch_one(db)
+    .fetch_one(&db)
+    .await?)
+}
+
+async fn count_mine(db: Db, annotator_id: i64) -> Result<Mine> {
+    Ok(sqlx::query_as!(
+        Mine,
+        r#"SELECT count(*) AS "photos!", count(*) FILTER (WHERE c.done_at IS NULL) AS "held!",
+                  count(*) FILTER (WHERE t.taken < t.needed) AS "still_open!"
+           FROM claims c JOIN tasks t ON t.photo_id = c.photo_id
+           WHERE c.annotator_id = $1 AND c.released_at IS NULL"#,
+        annotator_id,
+    )
+    .fetch_one(&db)
     .await?)
 }

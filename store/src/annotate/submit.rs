@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     annotator, progress,
-    write::{NewLabel, Target, finish, version_id},
+    write::{Done, NewLabel, Target, finish, version_id},
 };
 use crate::{
     actor::Actor,
@@ -24,6 +24,7 @@ pub const MAX_NOTE: usize = 1_000;
 ///
 /// A repeated submission (same `idempotency_key`) changes nothing. A claim that has expired is accepted while its slot
 /// is free; where somebody else has taken the slot, the labels are kept all the same and fill a slot more than needed.
+/// Where all answers that a photo needs have been given and differ, it asks for one more, as far as the project allows.
 ///
 /// # Errors
 /// [`Error::Invalid`] for answers that do not fit the schema, naming the attribute; [`Error::NotFound`] if it is no
@@ -36,8 +37,9 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     let annotator_id = annotator(&mut tx, &access).await?.ok_or(Error::NotFound("claim"))?;
     slots::lock_annotator(&mut *tx, annotator_id).await?;
     let claim = sqlx::query!(
-        r#"SELECT photo_id, released_at IS NOT NULL AS "released!" FROM claims
-           WHERE id = $1 AND project_id = $2 AND annotator_id = $3 FOR UPDATE"#,
+        r#"SELECT c.photo_id, c.released_at IS NOT NULL AS "released!", p.extra_votes > 0 AS "extra_votes!"
+           FROM claims c JOIN projects p ON p.id = c.project_id
+           WHERE c.id = $1 AND c.project_id = $2 AND c.annotator_id = $3 FOR UPDATE OF c"#,
         submission.claim_id,
         access.project_id,
         annotator_id,
@@ -49,7 +51,8 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     if !target.known(&mut tx, submission.idempotency_key).await? {
         let labels = new_labels(&mut tx, &target, &catalog, &checked).await?;
         target.append(&mut tx, &labels, submission.idempotency_key).await?;
-        finish(&mut tx, submission.claim_id, claim.photo_id, annotator_id, claim.released).await?;
+        let done = Done { claim_id: submission.claim_id, photo_id: claim.photo_id, released: claim.released };
+        finish(&mut tx, annotator_id, done, claim.extra_votes).await?;
     }
     tx.commit().await?;
     progress::of(db, access.project_id, Some(annotator_id)).await

@@ -6,7 +6,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    queue, slots,
+};
 
 /// One attribute's answer, checked and by ids.
 pub(crate) struct NewLabel {
@@ -158,27 +161,32 @@ pub(crate) async fn version_id(
     .ok_or_else(|| Error::invalid("answers", format!("`{attribute}` has no guideline version {version}")))
 }
 
-/// Marks a claim's photo as done by its annotator.
+/// A claim whose photo has all of its answers.
+pub(crate) struct Done {
+    pub(crate) claim_id: i64,
+    pub(crate) photo_id: i64,
+    /// It had been given back before.
+    pub(crate) released: bool,
+}
+
+/// Marks a claim's photo as done by its annotator; where the project asks for extra votes (`extra_votes`), its votes decide
+/// whether it needs another one.
 pub(crate) async fn finish(
     connection: &mut PgConnection,
-    claim_id: i64,
-    photo_id: i64,
     annotator_id: i64,
-    released: bool,
+    done: Done,
+    extra_votes: bool,
 ) -> Result<()> {
     // The claim itself, or, where it had been released, a later one of the same photo.
-    let done = sqlx::query!(
-        "UPDATE claims SET done_at = now(), returned_at = NULL
-         WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL
-         RETURNING id",
-        photo_id,
-        annotator_id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    if done.is_none() && released {
-        crate::slots::lock_tasks(&mut *connection, &[photo_id]).await?;
-        crate::slots::retake_done(connection, claim_id, photo_id).await?;
+    let had = slots::finish(&mut *connection, done.photo_id, annotator_id).await?;
+    if !had || extra_votes {
+        slots::lock_tasks(&mut *connection, &[done.photo_id]).await?;
+    }
+    if !had && done.released {
+        slots::retake_done(&mut *connection, done.claim_id, done.photo_id).await?;
+    }
+    if extra_votes {
+        queue::settle(&mut *connection, &[done.photo_id]).await?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
     actor::Actor,
     annotate::{
         annotator, my_progress,
-        write::{NewLabel, Target, finish, version_id},
+        write::{Done, NewLabel, Target, finish, version_id},
     },
     catalog::{Catalog, Entry},
     db::Db,
@@ -75,7 +75,7 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: &GridSubm
         };
         target.append(&mut tx, &[label], answer.idempotency_key).await?;
     }
-    settle(&mut tx, &catalog, annotator_id, claims.values()).await?;
+    settle(&mut tx, &catalog, access.project_id, annotator_id, claims.values()).await?;
     tx.commit().await?;
     my_progress(actor, db, project).await
 }
@@ -153,9 +153,14 @@ async fn suggested(
 async fn settle(
     connection: &mut PgConnection,
     catalog: &Catalog,
+    project_id: i64,
     annotator_id: i64,
     claims: impl Iterator<Item = &Claim> + Clone,
 ) -> Result<()> {
+    let extra_votes =
+        sqlx::query_scalar!(r#"SELECT extra_votes > 0 AS "extra!" FROM projects WHERE id = $1"#, project_id)
+            .fetch_one(&mut *connection)
+            .await?;
     let attributes: Vec<i64> = catalog.annotated().map(|entry| entry.id).collect();
     let photos: Vec<i64> = claims.clone().map(|claim| claim.photo_id).collect();
     let complete = sqlx::query_scalar!(
@@ -175,7 +180,8 @@ async fn settle(
     ordered.sort_by_key(|claim| claim.photo_id);
     for claim in ordered {
         if complete.contains(&claim.photo_id) {
-            finish(connection, claim.id, claim.photo_id, annotator_id, claim.released).await?;
+            let done = Done { claim_id: claim.id, photo_id: claim.photo_id, released: claim.released };
+            finish(connection, annotator_id, done, extra_votes).await?;
         } else {
             kept.push(claim.id);
         }

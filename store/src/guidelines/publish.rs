@@ -12,6 +12,7 @@ use crate::{
     db::Db,
     error::{Error, Result},
     rights::{self, Access, Operation},
+    slots,
 };
 
 /// Publishes the draft as the next version and puts standing labels in doubt: their photos return to the annotators who
@@ -59,6 +60,9 @@ pub async fn publish(
     audit::record(&mut tx, &access, Operation::EditGuidelines, details).await?;
     let version = newest(&mut tx, entry.id).await?;
     tx.commit().await?;
+    if returned > 0 {
+        slots::recount(db, access.project_id).await?;
+    }
     Ok(version)
 }
 

@@ -14,6 +14,7 @@ use crate::{
     catalog::Catalog,
     db::Db,
     error::Result,
+    queue,
     rights::{self, Operation},
     slots,
 };
@@ -67,6 +68,7 @@ pub async fn import(actor: &Actor, db: &Db, project: &str, rows: &[LabelRow]) ->
     });
     audit::record(&mut tx, &access, Operation::ImportLabels, details).await?;
     tx.commit().await?;
+    slots::recount(db, access.project_id).await?;
     Ok(report)
 }
 
@@ -281,7 +283,8 @@ async fn finish_photos(
     let without: Vec<_> = complete.iter().filter(|pair| pair.claim_id.is_none()).collect();
     let photos: Vec<i64> = without.iter().map(|pair| pair.photo_id).collect();
     let annotators: Vec<i64> = without.iter().map(|pair| pair.annotator_id).collect();
-    slots::lock_tasks(&mut *connection, &photos).await?;
+    let every: Vec<i64> = pairs.iter().map(|(photo, _)| *photo).collect();
+    slots::lock_tasks(&mut *connection, &every).await?;
     slots::take(connection, project_id, &photos, &annotators, 0, true).await?;
-    Ok(())
+    queue::settle(connection, &every).await
 }

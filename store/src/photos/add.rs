@@ -13,6 +13,7 @@ use crate::{
     catalog::Catalog,
     db::Db,
     error::{Error, Result},
+    queue,
     rights::{Operation, require},
     schema::{is_valid_given_key, lock},
 };
@@ -29,13 +30,13 @@ use crate::{
 pub async fn add_batch(actor: &Actor, db: &Db, key: &str, photos: Vec<NewPhoto>) -> Result<Added> {
     let access = require(actor, db, Operation::ImportPhotos, key).await?;
     let mut tx = db.begin().await?;
-    let overlap = lock(&mut tx, access.project_id).await?;
+    lock(&mut tx, access.project_id).await?;
     let mut batch = Batch { project_id: access.project_id, added: Added::default() };
     let photos = batch.reject_unusable(photos);
     let catalog = batch.catalog(&mut tx, &photos).await?;
     let (known, fresh) = batch.part(&mut tx, &photos).await?;
     fill_splits(&mut tx, &known).await?;
-    let inserted = batch.insert(&mut tx, fresh, overlap).await?;
+    let inserted = batch.insert(&mut tx, fresh).await?;
     link_values(&mut tx, known.iter().chain(&inserted), &catalog).await?;
     if batch.added.added > 0 {
         let details = json!({ "photos": batch.added.added, "duplicates": batch.added.duplicates });
@@ -157,12 +158,7 @@ impl Batch {
     }
 
     /// Inserts files, photos and tasks. Of several photos with one file, the first that the project got is the original.
-    async fn insert<'a>(
-        &mut self,
-        tx: &mut PgConnection,
-        fresh: Vec<&'a NewPhoto>,
-        overlap: i16,
-    ) -> Result<Vec<Placed<'a>>> {
+    async fn insert<'a>(&mut self, tx: &mut PgConnection, fresh: Vec<&'a NewPhoto>) -> Result<Vec<Placed<'a>>> {
         if fresh.is_empty() {
             return Ok(Vec::new());
         }
@@ -187,14 +183,7 @@ impl Batch {
         let mut placed = self.insert_photos(tx, &first, &HashMap::new()).await?;
         originals.extend(placed.iter().zip(&first).map(|(photo, (_, file))| (*file, photo.id)));
         let tasks: Vec<i64> = placed.iter().map(|photo| photo.id).collect();
-        sqlx::query!(
-            "INSERT INTO tasks (photo_id, project_id, needed) SELECT id, $2, $3 FROM unnest($1::bigint[]) AS t (id)",
-            &tasks,
-            self.project_id,
-            overlap,
-        )
-        .execute(&mut *tx)
-        .await?;
+        queue::add_tasks(&mut *tx, self.project_id, &tasks).await?;
         placed.extend(self.insert_photos(tx, &later, &originals).await?);
         self.added.added += placed.len() as u64;
         self.added.duplicates += later.len() as u64;

@@ -11,7 +11,9 @@ use crate::{
     catalog::Catalog,
     db::Db,
     error::{Error, Result},
+    queue,
     rights::{self, Operation},
+    slots,
 };
 
 /// The most characters of a reason.
@@ -52,6 +54,7 @@ pub async fn decide(actor: &Actor, db: &Db, project: &str, input: DecisionInput)
     )
     .execute(&mut *tx)
     .await?;
+    settle(&mut tx, photo_id).await?;
     let details = json!({
         "photo": photo_id, "attribute": input.attribute, "answer": input.answer, "cause": input.cause,
     });
@@ -74,6 +77,7 @@ pub async fn reopen(actor: &Actor, db: &Db, project: &str, photo_id: i64, attrib
     let entry = catalog.annotated_by_key(attribute)?;
     let photo_id = labelled_photo(&mut *tx, access.project_id, photo_id).await?;
     supersede(&mut tx, photo_id, entry.id).await?.ok_or(Error::NotFound("decision"))?;
+    settle(&mut tx, photo_id).await?;
     let details = json!({ "photo": photo_id, "attribute": attribute, "reopened": true });
     audit::record(&mut tx, &access, Operation::Decide, details).await?;
     Ok(tx.commit().await?)
@@ -91,4 +95,10 @@ async fn supersede(connection: &mut PgConnection, photo_id: i64, attribute_id: i
     )
     .fetch_optional(connection)
     .await?)
+}
+
+/// What has been decided asks for no more votes, what is open again may.
+async fn settle(connection: &mut PgConnection, photo_id: i64) -> Result<()> {
+    slots::lock_tasks(&mut *connection, &[photo_id]).await?;
+    queue::settle(connection, &[photo_id]).await
 }

@@ -9,7 +9,7 @@ use crate::{
     actor::Actor,
     db::Db,
     error::{Error, Result},
-    jobs,
+    jobs, queue,
     rights::{self, Operation},
 };
 
@@ -98,22 +98,27 @@ pub async fn add_curves(actor: &Actor, db: &Db, run_id: i64, points: &[CurvePoin
     Ok(tx.commit().await?)
 }
 
-/// Stores a run's results: metrics.json, and the key of its folder in the object store.
+/// Stores a run's results: metrics.json, and the key of its folder in the object store. The queue follows its predictions,
+/// which have been stored before, where the project wants that.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown run; rights; the database.
 pub async fn finish(actor: &Actor, db: &Db, run_id: i64, metrics: Value, artifacts: &str) -> Result<()> {
     rights::require_server(actor, db, Operation::Work).await?;
-    let stored = sqlx::query!(
-        "UPDATE runs SET metrics = $2, artifacts = $3, finished_at = now() WHERE id = $1",
+    let project_id = sqlx::query_scalar!(
+        "UPDATE runs SET metrics = $2, artifacts = $3, finished_at = now() WHERE id = $1 RETURNING project_id",
         run_id,
         metrics,
         artifacts,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?
-    .rows_affected();
-    if stored == 0 { Err(Error::NotFound("run")) } else { Ok(()) }
+    .ok_or(Error::NotFound("run"))?;
+    // The run is there whatever becomes of the queue.
+    if let Err(error) = queue::run_finished(db, project_id).await {
+        tracing::error!("the queue does not follow run {run_id}: {error}");
+    }
+    Ok(())
 }
 
 /// Stores predictions; earlier ones of the same photo and attribute are replaced. Give them in batches of some thousands.

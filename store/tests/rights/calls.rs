@@ -14,6 +14,7 @@ use kenami_domain::{
         guidelines::{Doubt, DraftEdit, GuidelineText},
         job::JobKind,
         project::ProjectSettings,
+        queue::QueueOrder,
         review::{Cause, DecisionInput, DisagreementFilter},
         run::{CurvePoint, TrainInput},
         suggestions::{PredictionRow, SourceInput, SourceKind},
@@ -28,7 +29,7 @@ use kenami_store::{
     jobs::{self, JobProgress, Outcome},
     labels, links, members, people,
     photos::{self, PhotoQuery},
-    projects, review,
+    projects, queue, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
     schema, suggestions, tokens,
@@ -119,8 +120,11 @@ fn people_and_projects() -> Vec<Call> {
         ImportPhotos: projects::ensure(PETS);
         ManageProject: projects::settings(PETS);
         ManageProject: projects::update(PETS, ProjectSettings {
-            name: "Pets".to_owned(), description: String::new(), overlap: 2, lease_seconds: 900,
+            name: "Pets".to_owned(), description: String::new(), overlap: 2, overlap_share: 1.0, extra_votes: 0,
+            queue_order: QueueOrder::Order, lease_seconds: 900,
         });
+        ManageProject: queue::reprioritise(PETS);
+        Work: queue::catch_up();
         ReadProject: projects::progress(PETS);
         ManageMembers: members::list(PETS);
         ManageMembers: members::add(PETS, "bystander", Role::Annotator);

@@ -150,7 +150,8 @@ pub async fn photos(db: &PgPool, project_id: i64, names: &[&str]) -> Vec<i64> {
     .unwrap();
     sqlx::query(
         "INSERT INTO tasks (photo_id, project_id, needed)
-         SELECT id, $1, (SELECT overlap FROM projects WHERE id = $1) FROM unnest($2::bigint[]) p(id)",
+         SELECT n.id, p.id, photo_overlap(n.id, p.overlap, p.overlap_share)
+         FROM unnest($2::bigint[]) n(id), projects p WHERE p.id = $1",
     )
     .bind(project_id)
     .bind(&ids)
