@@ -131,6 +131,7 @@ fn submission(claim_id: i64) -> Submission {
         note: String::new(),
         duration_ms: Some(1500),
         guideline_version: None,
+        suggestion: None,
     });
     Submission { claim_id, answers: answers.into(), idempotency_key: Uuid::new_v4() }
 }
