@@ -26,8 +26,8 @@ impl RunConfig {
         }
     }
 
-    /// What beat frozen features on 3,680 photos of 37 breeds (docs/training.md): long, with strong augmentation, small steps
-    /// near the input, and judged by an average of the weights.
+    /// What did best on held-out photos among the recipes of docs/training.md: long, with strong augmentation, small steps near
+    /// the input, and judged by an average of the weights.
     fn train_all(&mut self) {
         self.epochs = 12;
         self.model.dropout = 0.2;
