@@ -2,6 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -9,9 +13,13 @@ use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use kenami_domain::{
     answer::Answer,
-    view::annotate::{AnswerInput, Submission},
+    view::{
+        annotate::{AnswerInput, Submission},
+        project::ProjectSettings,
+        queue::QueueOrder,
+    },
 };
-use kenami_store::{actor::Actor, annotate, db::Db};
+use kenami_store::{actor::Actor, annotate, db::Db, projects};
 use uuid::Uuid;
 
 use crate::ground::{Ground, PROJECT, QUESTIONS};
@@ -19,6 +27,8 @@ use crate::ground::{Ground, PROJECT, QUESTIONS};
 // As the page has them: it asks when fewer than LOW photos wait, and wants to hold WANTED.
 const WANTED: usize = 8;
 const LOW: usize = 5;
+/// What a quick annotator needs for a photo.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +73,7 @@ pub async fn together(ground: &Ground, time: Duration) -> Result<Shared> {
     let began = Instant::now();
     let work = ground.clients.iter().map(|client| {
         let (db, client) = (ground.db.clone(), client.clone());
-        tokio::spawn(async move { annotator(&client, &db, |_| began.elapsed() < time).await })
+        tokio::spawn(async move { annotator(&client, &db, Duration::ZERO, |_| began.elapsed() < time).await })
     });
     let done = try_join_all(work).await?.into_iter().collect::<Result<Vec<_>>>()?;
     let seconds = began.elapsed().as_secs_f64();
@@ -77,6 +87,39 @@ pub async fn together(ground: &Ground, time: Duration) -> Result<Shared> {
         claim: Times::of(claims),
         submit: Times::of(submissions),
     })
+}
+
+/// What a change of the settings that moves every photo came to.
+pub struct Change {
+    pub seconds: f64,
+    pub claim: Times,
+}
+
+/// All clients at once, at an annotator's pace, while each photo gets another number of answers and another place in the queue.
+pub async fn during_a_change(ground: &Ground) -> Result<Change> {
+    let changing = Arc::new(AtomicBool::new(true));
+    let work = ground.clients.iter().zip(0..).map(|(client, number)| {
+        let (db, client, changing) = (ground.db.clone(), client.clone(), changing.clone());
+        let late = PAUSE * number / u32::try_from(ground.clients.len()).unwrap_or(1);
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            annotator(&client, &db, PAUSE, |_| changing.load(Ordering::Relaxed)).await
+        })
+    });
+    let work: Vec<_> = work.collect();
+    let began = Instant::now();
+    let settings = projects::settings(&Actor::System, &ground.db, PROJECT).await?;
+    let settings = ProjectSettings { overlap: 3, queue_order: QueueOrder::Balance, ..settings };
+    projects::update(&Actor::System, &ground.db, PROJECT, settings).await?;
+    // It goes on by itself where it takes long.
+    let pending = "SELECT queue_pending IS NOT NULL FROM projects";
+    while sqlx::query_scalar(pending).fetch_one(&ground.db).await? {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let seconds = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+    changing.store(false, Ordering::Relaxed);
+    let done = try_join_all(work).await?.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(Change { seconds, claim: Times::of(done.into_iter().flat_map(|done| done.claims).collect()) })
 }
 
 /// One client, who has answered the first tenth of the photos, alone, for 400 photos.
@@ -99,12 +142,12 @@ pub async fn veteran(ground: &Ground) -> Result<Times> {
     sqlx::raw_sql(&history).execute(db).await?;
     // The first walk over what has been answered is paid once.
     annotate::claim(&ground.veteran, db, PROJECT, 1, &[]).await?;
-    let done = annotator(&ground.veteran, db, |done| done.submissions.len() < 400).await?;
+    let done = annotator(&ground.veteran, db, Duration::ZERO, |done| done.submissions.len() < 400).await?;
     Ok(Times::of(done.claims))
 }
 
-/// Answers photos while `goes_on` says so.
-async fn annotator(client: &Actor, db: &Db, goes_on: impl Fn(&Done) -> bool) -> Result<Done> {
+/// Answers photos while `goes_on` says so, each after a pause.
+async fn annotator(client: &Actor, db: &Db, pause: Duration, goes_on: impl Fn(&Done) -> bool) -> Result<Done> {
     let mut done = Done::default();
     let mut queue: VecDeque<i64> = VecDeque::new();
     while goes_on(&done) {
@@ -114,9 +157,10 @@ async fn annotator(client: &Actor, db: &Db, goes_on: impl Fn(&Done) -> bool) -> 
             let claimed = annotate::claim(client, db, PROJECT, WANTED, &have).await?;
             done.claims.push(asked.elapsed());
             queue = claimed.photos.iter().map(|photo| photo.claim_id).collect();
-            ensure!(queue.len() == WANTED, "only {} photos while there are enough", queue.len());
+            ensure!(!queue.is_empty(), "no photos while there are enough");
         }
         let Some(claim) = queue.pop_front() else { continue };
+        tokio::time::sleep(pause).await;
         let sent = Instant::now();
         annotate::submit(client, db, PROJECT, submission(claim)).await?;
         done.submissions.push(sent.elapsed());

@@ -27,6 +27,11 @@ pub async fn check(ground: &Ground) -> Result<()> {
     ensure!(plan.contains("using tasks_reopened on tasks"), "what opens again is not found by its index");
     ensure!(!plan.contains("Seq Scan"), "the walk reads a whole table");
 
+    let beginning = format!("{project}, {annotator}, 4, 'infinity', 0, {}", i64::MAX);
+    let whole = self::plan(&mut tx, &prepared, &beginning).await?;
+    let time = whole.lines().last().unwrap_or_default();
+    eprintln!("{} photos, the same from the beginning of the queue: {time}\n", ground.photos);
+
     let query = include_str!("../../queries/keep_place.sql");
     let prepared = format!("PREPARE hot (bigint, bigint, real, bigint, bigint, bigint, boolean) AS {query}");
     let values = format!("{project}, {annotator}, {priority}, {photo}, {since}, {epoch}, false");

@@ -18,7 +18,7 @@ use crate::{
 /// The most photos that one annotator's page holds at once.
 const MOST: usize = 20;
 /// How often somebody who came away empty-handed tries again, where others were just taking what there is.
-const TRIES: usize = 10;
+const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Gives the acting user `want` photos (1 to 20, else the nearest) to answer.

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use kenami_domain::view::queue::Reordered;
 use serde_json::json;
+use sqlx::PgExecutor;
 
 use crate::{
     actor::Actor,
@@ -25,7 +26,9 @@ use crate::{
 };
 
 /// Photos that one step over a whole project changes, and that nobody can claim for that moment.
-const BATCH: i64 = 5_000;
+const BATCH: i64 = 1_000;
+/// After so many steps people's places begin anew: what such steps open or bring forward is hidden from them until then.
+const EPOCH: usize = 100;
 /// How long one waits for work on a whole project, before it goes on by itself.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -110,7 +113,7 @@ where
 }
 
 /// Many tasks have changed their places: what annotators remember of the queue ends.
-async fn begin_epoch(db: &Db, project_id: i64) -> Result<()> {
+async fn begin_epoch(db: impl PgExecutor<'_>, project_id: i64) -> Result<()> {
     sqlx::query!("UPDATE projects SET queue_epoch = queue_epoch + 1 WHERE id = $1", project_id).execute(db).await?;
     Ok(())
 }

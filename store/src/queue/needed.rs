@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{BATCH, begin_epoch};
+use super::{BATCH, EPOCH, begin_epoch};
 use crate::{db::Db, error::Result, slots};
 
 /// Brings `needed` of photos to what the settings, their answers and decisions make of it. The caller has locked their
@@ -18,7 +18,7 @@ pub(crate) async fn settle(db: impl PgExecutor<'_>, photo_ids: &[i64]) -> Result
 pub(super) async fn settle_all(db: &Db, project_id: i64) -> Result<()> {
     await_earlier(db).await?;
     let (mut after, mut changed) = (0, 0);
-    loop {
+    for step in 1.. {
         let mut tx = db.begin().await?;
         let batch = batch(&mut tx, project_id, after).await?;
         let Some(last) = batch.last() else { break };
@@ -28,6 +28,10 @@ pub(super) async fn settle_all(db: &Db, project_id: i64) -> Result<()> {
         slots::lock_tasks(&mut *tx, &batch).await?;
         let settled = sqlx::query_file!("queries/settle.sql", &batch, false).execute(&mut *tx).await?;
         changed += settled.rows_affected();
+        if changed > 0 && (step % EPOCH == 0 || batch.len() < BATCH as usize) {
+            begin_epoch(&mut *tx, project_id).await?;
+            changed = 0;
+        }
         tx.commit().await?;
     }
     if changed > 0 {
@@ -59,7 +63,7 @@ async fn await_earlier(db: &Db) -> Result<()> {
 async fn batch(connection: &mut PgConnection, project_id: i64, after: i64) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar!(
         "SELECT p.id FROM photos p JOIN tasks t ON t.photo_id = p.id
-         WHERE p.project_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3",
+         WHERE p.project_id = $1 AND p.id > $2 AND t.photo_id > $2 ORDER BY p.id LIMIT $3",
         project_id,
         after,
         BATCH,

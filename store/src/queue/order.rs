@@ -3,7 +3,7 @@
 use kenami_domain::view::queue::QueueOrder;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::{BATCH, begin_epoch};
+use super::{BATCH, EPOCH, begin_epoch};
 use crate::{
     db::Db,
     error::{Error, Result},
@@ -21,8 +21,8 @@ pub(super) async fn wanted(db: impl PgExecutor<'_>, project_id: i64) -> Result<Q
 pub(super) async fn apply(db: &Db, project_id: i64) -> Result<i64> {
     stage(db, project_id).await?;
     let mut changed = 0;
-    loop {
-        let moved = move_batch(db, project_id).await?;
+    for step in 1.. {
+        let moved = move_batch(db, project_id, step % EPOCH == 0).await?;
         if moved == 0 {
             break;
         }
@@ -58,8 +58,9 @@ async fn stage(db: &Db, project_id: i64) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Applies some of the staged priorities; 0 when none are left.
-async fn move_batch(db: &Db, project_id: i64) -> Result<i64> {
+/// Applies some of the staged priorities, and begins an epoch with the last of them or where it is `time`; 0 when none are
+/// left.
+async fn move_batch(db: &Db, project_id: i64, time: bool) -> Result<i64> {
     let mut tx = db.begin().await?;
     let batch = take_batch(&mut tx, project_id).await?;
     let (photos, priorities): (Vec<i64>, Vec<f32>) = batch.into_iter().unzip();
@@ -72,8 +73,12 @@ async fn move_batch(db: &Db, project_id: i64) -> Result<i64> {
     )
     .execute(&mut *tx)
     .await?;
+    let moved = i64::try_from(photos.len()).map_err(Error::internal)?;
+    if time || (1..BATCH).contains(&moved) {
+        begin_epoch(&mut *tx, project_id).await?;
+    }
     tx.commit().await?;
-    i64::try_from(photos.len()).map_err(Error::internal)
+    Ok(moved)
 }
 
 async fn take_batch(connection: &mut PgConnection, project_id: i64) -> Result<Vec<(i64, f32)>> {
