@@ -186,7 +186,7 @@ impl Round {
             Some(start) => start.weights.clone(),
             None => models::load_weights(&config.model, self.request.weights.as_ref(), config.seed)?,
         };
-        let preprocessing = models::preprocessing(&weights, config.image_size);
+        let preprocessing = models::preprocessing(&weights, config.evaluation_size());
         let key = features::cache_key(config.model.name.as_str(), &weights, &preprocessing, config.evaluate.flip);
         let resolved = RunConfig {
             heads: heads.iter().map(|head| (head.attribute.clone(), head.config.clone())).collect(),
