@@ -184,8 +184,8 @@ test('a model is trained from the page, with live curves, and its results read',
   await expect(dialog.getByLabel('Learning rate')).toHaveValue('0.01');
   await look(page, 'run-choices');
   await dialog.getByLabel('What learns').selectOption('heads');
-  await dialog.getByLabel('Epochs').fill('5');
-  await dialog.getByLabel('Epochs').press('Tab');
+  await dialog.getByLabel('Epochs', { exact: true }).fill('5');
+  await dialog.getByLabel('Epochs', { exact: true }).press('Tab');
   await expect(dialog.getByLabel('Configuration (TOML)')).toHaveValue(/^epochs = 5/m);
   await dialog.getByLabel('Configuration (TOML)').fill('epochs = 5');
   await look(page, 'run-start');

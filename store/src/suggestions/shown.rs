@@ -23,9 +23,9 @@ pub(crate) async fn of_photos(
         "SELECT s.photo_id, s.attribute_id, s.value_id, s.probability, s.source_id
          FROM suggestion_sources o
          JOIN annotators a ON a.id = $2
-         JOIN memberships m ON m.project_id = o.project_id AND m.user_id = a.user_id AND m.sees_suggestions
+         LEFT JOIN memberships m ON m.project_id = o.project_id AND m.user_id = a.user_id
          JOIN suggestions s ON s.source_id = o.id AND s.photo_id = ANY($3)
-         WHERE o.project_id = $1 AND o.ended_at IS NULL
+         WHERE o.project_id = $1 AND o.ended_at IS NULL AND coalesce(m.sees_suggestions, true)
            AND NOT suggestion_control(s.photo_id, $2, o.control_share)",
         project_id,
         annotator_id,
