@@ -97,7 +97,7 @@ test('a dropped network loses no screen and doubles none', async () => {
 
 test('suggestions show beside a photo with their probability, and photos begun in the grid are finished there', async () => {
   await open(page, `${project}/annotate`);
-  await expect(page.locator('.answer-suggested').first()).toBeVisible();
+  await expect(page.locator('.ask-in-focus .answer-suggested').first()).toBeVisible();
   await look(page, 'annotate-suggested');
 });
 
