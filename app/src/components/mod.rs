@@ -6,6 +6,7 @@ pub mod copy;
 pub mod dialog;
 pub mod field;
 pub mod job;
+pub mod keys;
 pub mod loaded;
 pub mod markdown;
 pub mod page;

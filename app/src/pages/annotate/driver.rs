@@ -153,17 +153,8 @@ impl Driver {
         }
     }
 
-    /// Gives the open photos back. A beacon: it arrives even when the page is closed.
     fn release(self) {
-        let held = self.session.try_with_untracked(Session::held).unwrap_or_default();
-        if held.is_empty() {
-            return;
-        }
-        let body = release_body(&self.key(), &held);
-        if let Ok(body) = web_sys::UrlSearchParams::new_with_str(&body) {
-            let url = <ReleasePhotos as ServerFn>::PATH;
-            let _ = window().navigator().send_beacon_with_opt_url_search_params(url, Some(&body));
-        }
+        give_back(&self.key(), &self.session.try_with_untracked(Session::held).unwrap_or_default());
     }
 
     /// Sends what is still waiting when the page is left for another one of the app; what fails stays in the browser
@@ -243,8 +234,19 @@ pub fn failure(error: ApiError) -> Failure {
     }
 }
 
+/// Gives claimed photos back. A beacon: it arrives even when the page is closed.
+pub fn give_back(key: &str, claims: &[i64]) {
+    if claims.is_empty() {
+        return;
+    }
+    if let Ok(body) = web_sys::UrlSearchParams::new_with_str(&release_body(key, claims)) {
+        let url = <ReleasePhotos as ServerFn>::PATH;
+        let _ = window().navigator().send_beacon_with_opt_url_search_params(url, Some(&body));
+    }
+}
+
 /// The arguments of [`ReleasePhotos`], URL-encoded. Keys of projects need no escaping.
-pub fn release_body(key: &str, claims: &[i64]) -> String {
+fn release_body(key: &str, claims: &[i64]) -> String {
     let claims: String = claims.iter().enumerate().map(|(index, id)| format!("&claim_ids[{index}]={id}")).collect();
     format!("key={key}{claims}")
 }

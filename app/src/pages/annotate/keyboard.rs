@@ -1,14 +1,13 @@
-//! Key presses, and the list of keys.
+//! Key presses.
 
 use kenami_domain::answer::Answer;
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
     Desk,
-    keys::{Command, LIST, Press, command},
+    keys::{Command, Press, command},
     session::Event,
 };
-use crate::components::dialog::Dialog;
 
 /// Listens to keys for as long as the page shows.
 #[component]
@@ -21,17 +20,9 @@ pub fn Keyboard() -> impl IntoView {
 }
 
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
-    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    let inside = |selector: &str| target.as_ref().is_some_and(|t| t.closest(selector).ok().flatten().is_some());
+    let inside = |selector: &str| is_inside(event, selector);
     let key = event.key();
-    let press = Press {
-        key: &key,
-        modified: event.ctrl_key() || event.alt_key() || event.meta_key(),
-        typing: inside(TYPING),
-        repeat: event.repeat(),
-        composing: event.is_composing(),
-    };
-    let Some(command) = command(press) else { return };
+    let Some(command) = command(press(event, &key)) else { return };
     // A dialog keeps its keys, except the one that closes the list.
     if inside("dialog") && command != Command::Help {
         return;
@@ -47,6 +38,23 @@ fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
     }
     if run(desk, command) {
         event.prevent_default();
+    }
+}
+
+/// Whether the event's target lies in an element that fits the selector.
+pub(crate) fn is_inside(event: &ev::KeyboardEvent, selector: &str) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.is_some_and(|target| target.closest(selector).ok().flatten().is_some())
+}
+
+/// The event as far as it decides what is meant; `key` is its key.
+pub(crate) fn press<'a>(event: &ev::KeyboardEvent, key: &'a str) -> Press<'a> {
+    Press {
+        key,
+        modified: event.ctrl_key() || event.alt_key() || event.meta_key(),
+        typing: is_inside(event, TYPING),
+        repeat: event.repeat(),
+        composing: event.is_composing(),
     }
 }
 
@@ -112,28 +120,4 @@ fn step_button(desk: Desk, forward: bool) -> bool {
         .get(next)
         .and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok())
         .is_some_and(|button| button.focus().is_ok())
-}
-
-/// The list of keys, over the page.
-#[component]
-pub fn KeyList() -> impl IntoView {
-    let desk = expect_context::<Desk>();
-    view! {
-        <Dialog open=desk.keys_open title="Keys">
-            <dl class="key-list">
-                {LIST
-                    .iter()
-                    .map(|(keys, meaning)| {
-                        let keys = keys.iter().map(|key| if *key == "…" {
-                            view! { <span>"…"</span> }.into_any()
-                        } else {
-                            view! { <kbd>{*key}</kbd> }.into_any()
-                        }).collect_view();
-                        view! { <div><dt>{keys}</dt><dd>{*meaning}</dd></div> }
-                    })
-                    .collect_view()}
-            </dl>
-            <p class="quiet">"Keys rest while you write in a field and while Ctrl, Alt or Meta is held."</p>
-        </Dialog>
-    }
 }

@@ -10,7 +10,7 @@ pub mod session;
 
 pub(crate) mod driver;
 mod guide;
-mod keyboard;
+pub(crate) mod keyboard;
 pub(crate) mod mirror;
 mod panel;
 mod stage;
@@ -23,7 +23,8 @@ use leptos_meta::Title;
 use self::{
     driver::Driver,
     guide::Guide,
-    keyboard::{KeyList, Keyboard},
+    keyboard::Keyboard,
+    keys::LIST,
     panel::Panel,
     session::Stage as State,
     stage::{Empty, Stage},
@@ -32,7 +33,10 @@ use self::{
 use crate::{
     api,
     app::SignedIn,
-    components::alert::{ErrorView, Loading},
+    components::{
+        alert::{ErrorView, Loading},
+        keys::KeyList,
+    },
     pages::project::use_project,
 };
 
@@ -127,7 +131,7 @@ fn Desk(
                 {move || working.get().then(|| view! { <Panel/> })}
                 <Guide/>
             </div>
-            <KeyList/>
+            <KeyList open=desk.keys_open list=&LIST/>
         </div>
     }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     Desk,
-    keys::{LIST, value_key},
+    keys::value_key,
     session::{Event, Mark, Session, Shown},
 };
 use crate::{
@@ -235,30 +235,6 @@ pub fn ActionBar() -> impl IntoView {
                 </Button>
             </div>
         </div>
-    }
-}
-
-/// The list of keys, over the page.
-#[component]
-pub fn KeyList() -> impl IntoView {
-    let desk = expect_context::<Desk>();
-    view! {
-        <Dialog open=desk.keys_open title="Keys">
-            <dl class="key-list">
-                {LIST
-                    .iter()
-                    .map(|(keys, meaning)| {
-                        let keys = keys.iter().map(|key| if *key == "…" {
-                            view! { <span>"…"</span> }.into_any()
-                        } else {
-                            view! { <kbd>{*key}</kbd> }.into_any()
-                        }).collect_view();
-                        view! { <div><dt>{keys}</dt><dd>{*meaning}</dd></div> }
-                    })
-                    .collect_view()}
-            </dl>
-            <p class="quiet">"Keys rest while you write in a field and while Ctrl, Alt or Meta is held."</p>
-        </Dialog>
     }
 }
 

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use kenami_domain::view::guidelines::Guideline;
-use leptos::{ev, prelude::*, server_fn::ServerFn, task::spawn_local};
+use leptos::{ev, prelude::*, task::spawn_local};
 
 use super::session::{Effect as Task, Event, Pending, Session};
 use crate::{
-    api::{
-        annotate::ReleasePhotos,
-        grid::{next_screen, submit_screen},
-    },
+    api::grid::{next_screen, submit_screen},
     pages::annotate::{
-        driver::{failure, now, questions, release_body},
+        driver::{failure, give_back, now, questions},
         mirror::Mirror,
     },
 };
@@ -100,15 +97,8 @@ impl Driver {
         }
     }
 
-    /// Gives the photos on the screen and behind it back. A beacon: it arrives even when the page is closed.
+    /// Gives the photos on the screen and behind it back.
     fn release(self) {
-        let held = self.session.try_with_untracked(Session::open_claims).unwrap_or_default();
-        if held.is_empty() {
-            return;
-        }
-        if let Ok(body) = web_sys::UrlSearchParams::new_with_str(&release_body(&self.key(), &held)) {
-            let url = <ReleasePhotos as ServerFn>::PATH;
-            let _ = window().navigator().send_beacon_with_opt_url_search_params(url, Some(&body));
-        }
+        give_back(&self.key(), &self.session.try_with_untracked(Session::open_claims).unwrap_or_default());
     }
 }

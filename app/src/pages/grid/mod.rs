@@ -17,18 +17,24 @@ use leptos::{either::Either, ev, html, prelude::*, wasm_bindgen::JsCast};
 use leptos_meta::Title;
 
 use self::{
-    bar::{ActionBar, Head, KeyList, Look, Refused},
+    bar::{ActionBar, Head, Look, Refused},
     driver::Driver,
-    keys::{Command, command},
+    keys::{Command, LIST, command},
     session::{Event, Stage},
     tiles::Tiles,
 };
-use super::{annotate::keys::Press, project::use_project};
+use super::{
+    annotate::keyboard::{is_inside, press},
+    project::use_project,
+};
 use crate::{
     api,
     app::SignedIn,
-    components::alert::{EmptyState, ErrorView, Loading},
-    components::button::{Button, Weight},
+    components::{
+        alert::{EmptyState, ErrorView, Loading},
+        button::{Button, Weight},
+        keys::KeyList,
+    },
 };
 
 /// Windows up to this many CSS pixels wide have small tiles.
@@ -104,12 +110,10 @@ fn Board(
         look_open: RwSignal::new(false),
     };
     provide_context(desk);
-    let started = RwSignal::new(false);
     let room = NodeRef::<html::Div>::new();
     // Once, and in the browser alone: photos are claimed by someone who sees them.
     Effect::new(move |before: Option<()>| {
         if before.is_none() {
-            started.set(true);
             // After the first layout the room for the photos has its size.
             request_animation_frame(move || {
                 let (want, columns) = fit(room);
@@ -130,7 +134,7 @@ fn Board(
     });
     let stage = Memo::new(move |_| driver.session.with(session::Session::stage));
     view! {
-        <div class="grid-page full-window" class:grid-started=started>
+        <div class="grid-page full-window">
             <h1 class="visually-hidden">{format!("Answer photos of {} by the screen", project.name)}</h1>
             <Head/>
             <Refused/>
@@ -142,7 +146,7 @@ fn Board(
                 }}
             </div>
             <ActionBar/>
-            <KeyList/>
+            <KeyList open=desk.keys_open list=&LIST/>
             <Look/>
         </div>
     }
@@ -174,17 +178,9 @@ fn fit(room: NodeRef<html::Div>) -> (usize, usize) {
 }
 
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
-    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    let inside = |selector: &str| target.as_ref().is_some_and(|t| t.closest(selector).ok().flatten().is_some());
+    let inside = |selector: &str| is_inside(event, selector);
     let key = event.key();
-    let press = Press {
-        key: &key,
-        modified: event.ctrl_key() || event.alt_key() || event.meta_key(),
-        typing: inside("input, textarea, select, [contenteditable]"),
-        repeat: event.repeat(),
-        composing: event.is_composing(),
-    };
-    let Some(command) = command(press) else { return };
+    let Some(command) = command(press(event, &key)) else { return };
     if event.default_prevented() || (inside("dialog") && !matches!(command, Command::Help | Command::Look)) {
         return;
     }
