@@ -1,5 +1,7 @@
 //! Suggestions: where they come from, who sees them, and how far they pull answers.
 
+mod upload;
+
 use kenami_domain::view::{
     job::JobState,
     people::Member,
@@ -8,6 +10,7 @@ use kenami_domain::view::{
 };
 use leptos::prelude::*;
 
+use self::upload::UploadPredictions;
 use super::project::use_project;
 use crate::{
     api::{
@@ -36,7 +39,8 @@ pub fn SuggestionsPage() -> impl IntoView {
     let switch_on = ServerAction::<SwitchSuggestionsOn>::new();
     let switch_off = ServerAction::<SwitchSuggestionsOff>::new();
     let show_to = ServerAction::<ShowSuggestionsTo>::new();
-    let versions = move || (switch_on.version().get(), switch_off.version().get());
+    let uploaded = RwSignal::new(0);
+    let versions = move || (switch_on.version().get(), switch_off.version().get(), uploaded.get());
     let state = Resource::new(move || (project.key.get(), versions()), |(key, _)| read_suggestions(key));
     let list = Resource::new(move || project.key.get(), runs);
     let people = Resource::new(move || (project.key.get(), show_to.version().get()), |(key, _)| members(key));
@@ -59,6 +63,13 @@ pub fn SuggestionsPage() -> impl IntoView {
                 <section class="card">
                     <h2>"Choose a source"</h2>
                     <Choose runs switch_on/>
+                    <details class="stack-s">
+                        <summary>"From a file"</summary>
+                        <UploadPredictions
+                            project=project.key usual_control=USUAL_CONTROL
+                            on_taken=move || uploaded.update(|times| *times += 1)
+                        />
+                    </details>
                 </section>
             </div>
             <section class="card">
