@@ -10,7 +10,7 @@ use crate::components::field::Field;
 /// What is trained, in words.
 fn part_label(part: TrainPart) -> &'static str {
     match part {
-        TrainPart::Heads => "The heads, on a frozen network (a minute)",
+        TrainPart::Heads => "The heads alone (a minute)",
         TrainPart::LastStage => "The last stage and the heads",
         TrainPart::All => "Everything (hours without a GPU)",
     }

@@ -77,7 +77,7 @@ pub fn UploadPredictions(
                     aria-describedby=described_by("predictions")
                 />
             </Field>
-            <Field id="predictions-control" label="Answered without suggestions, in percent">
+            <Field id="predictions-control" label="Control share, in percent" hint="Photos that are answered without suggestions, by chance.">
                 <input
                     class="input input-short" id="predictions-control" type="number" min="0" max="100" required node_ref=control
                     value=usual_control.to_string() aria-describedby=described_by("predictions-control")
