@@ -22,6 +22,7 @@ pub mod consensus;
 pub mod csvio;
 pub mod dataset;
 pub mod freeze;
+pub mod label_issues;
 pub mod metrics;
 pub mod names;
 pub mod roles;

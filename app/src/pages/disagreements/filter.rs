@@ -30,7 +30,13 @@ impl Filter {
 
     /// The filter as the store takes it.
     pub fn to_store(&self, cursor: Option<i64>) -> DisagreementFilter {
-        DisagreementFilter { attribute: self.attribute.clone(), pair: self.pair.clone(), decided: self.decided, cursor }
+        DisagreementFilter {
+            attribute: self.attribute.clone(),
+            pair: self.pair.clone(),
+            decided: self.decided,
+            cursor,
+            ..DisagreementFilter::default()
+        }
     }
 
     /// The list's address with this filter. Keys need no escaping.
