@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
+use crate::text;
 
 /// Keys, and what they mean. `…` stands between keys of a row.
 pub type KeyRow = (&'static [&'static str], &'static str);
@@ -16,7 +17,7 @@ pub fn KeyList(
     list: &'static [KeyRow],
 ) -> impl IntoView {
     view! {
-        <Dialog open title="Keys">
+        <Dialog open title=t!("Keys")>
             <dl class="key-list">
                 {list
                     .iter()
@@ -26,11 +27,11 @@ pub fn KeyList(
                         } else {
                             view! { <kbd>{*key}</kbd> }.into_any()
                         }).collect_view();
-                        view! { <div><dt>{keys}</dt><dd>{*meaning}</dd></div> }
+                        view! { <div><dt>{keys}</dt><dd>{text::translate(meaning)}</dd></div> }
                     })
                     .collect_view()}
             </dl>
-            <p class="quiet">"Keys rest while you write in a field and while Ctrl, Alt or Meta is held."</p>
+            <p class="quiet">{t!("Keys rest while you write in a field and while Ctrl, Alt or Meta is held.")}</p>
         </Dialog>
     }
 }

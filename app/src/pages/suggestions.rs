@@ -46,28 +46,28 @@ pub fn SuggestionsPage() -> impl IntoView {
     });
     view! {
         <PageHeader
-            title="Suggestions"
-            lead="A suggestion is shown beside a photo, and screens of the grid are made of them. Some photos are always answered without, so that you can see how far suggestions pull."
+            title=t!("Suggestions")
+            lead=t!("A suggestion is shown beside a photo, and screens of the grid are made of them. Some photos are always answered without, so that you can see how far suggestions pull.")
         />
         <ErrorAlert error/>
         {loaded_both(state, list, move |(source, pulls), runs| view! {
             <div class="columns columns-even">
                 <section class="card">
-                    <h2>"In use"</h2>
+                    <h2>{t!("In use")}</h2>
                     <InUse source=source.clone() switch_off/>
                 </section>
                 <section class="card">
-                    <h2>"Choose a source"</h2>
+                    <h2>{t!("Choose a source")}</h2>
                     <Choose runs switch_on/>
                 </section>
             </div>
             <section class="card">
-                <h2>"How far they pull"</h2>
+                <h2>{t!("How far they pull")}</h2>
                 <Pulls pulls/>
             </section>
         })}
         <section class="card">
-            <h2>"Who sees them"</h2>
+            <h2>{t!("Who sees them")}</h2>
             {loaded(people, move |people| view! { <Viewers people show_to/> })}
         </section>
     }
@@ -82,32 +82,32 @@ fn InUse(
 ) -> impl IntoView {
     let project = use_project();
     let Some(source) = source else {
-        return view! { <EmptyState title="Nothing is suggested"><p>"Choose a source to begin."</p></EmptyState> }
+        return view! { <EmptyState title=t!("Nothing is suggested")><p>{t!("Choose a source to begin.")}</p></EmptyState> }
             .into_any();
     };
     let kind = match source.kind {
-        SourceKind::Run => format!("Run {}", source.name),
-        SourceKind::Import => format!("Predictions from {}", source.name),
-        SourceKind::Standards => "Breed standards and other priors".to_owned(),
+        SourceKind::Run => t!("Run {name}", name = source.name),
+        SourceKind::Import => t!("Predictions from {name}", name = source.name),
+        SourceKind::Standards => t!("Breed standards and other priors").to_owned(),
     };
     let photos = source
         .photos
         .iter()
-        .map(|(key, photos)| view! { <li>{key.clone()}": "{text::count(*photos, "photo", "photos")}</li> })
+        .map(|(key, photos)| view! { <li>{n!(*photos, "{attribute}: {count} photo", "{attribute}: {count} photos", attribute = key)}</li> })
         .collect_view();
     view! {
-        <p><b>{kind}</b>", since "<Ago at=source.created_at/></p>
+        <p>{text::arranged(t!("{source}, since {time}"), [("source", view! { <b>{kind}</b> }.into_any()), ("time", view! { <Ago at=source.created_at/> }.into_any())])}</p>
         <ul class="suggestion-photos">{photos}</ul>
-        <p class="quiet">{format!(
-            "{} of answers are given without seeing any, chosen by chance.",
-            text::percent(f64::from(source.control_share), 0),
+        <p class="quiet">{t!(
+            "{share} of answers are given without seeing any, chosen by chance.",
+            share = text::percent(f64::from(source.control_share), 0),
         )}</p>
         <div class="row">
             <Button
                 weight=Weight::Danger busy=switch_off.pending()
                 on:click=move |_| { switch_off.dispatch(SwitchSuggestionsOff { key: project.key.get_untracked() }); }
             >
-                "Suggest nothing"
+                {t!("Suggest nothing")}
             </Button>
         </div>
     }
@@ -139,28 +139,28 @@ fn Choose(
         <ActionForm action=switch_on attr:class="form">
             <ErrorAlert error/>
             <input type="hidden" name="key" value=move || project.key.get()/>
-            <Field id="kind" label="From" error=of_field("kind")>
+            <Field id="kind" label=t!("From") error=of_field("kind")>
                 <select class="select" id="kind" name="kind" aria-describedby=described_by("kind")>
-                    <option value="run">"A finished run"</option>
-                    <option value="standards">"Breed standards and other priors"</option>
+                    <option value="run">{t!("A finished run")}</option>
+                    <option value="standards">{t!("Breed standards and other priors")}</option>
                 </select>
             </Field>
-            <Field id="run" label="Run" hint="Only of a run." error=of_field("run")>
+            <Field id="run" label=t!("Run") hint=t!("Only of a run.") error=of_field("run")>
                 <select class="select" id="run" name="run" aria-describedby=described_by("run")>
-                    <option value="">"The latest finished one"</option>
+                    <option value="">{t!("The latest finished one")}</option>
                     {finished}
                 </select>
             </Field>
             <Field
-                id="control" label="Answered without suggestions, in percent" error=of_field("control_share")
-                hint="Chosen by chance for each photo and annotator, and always the same."
+                id="control" label=t!("Answered without suggestions, in percent") error=of_field("control_share")
+                hint=t!("Chosen by chance for each photo and annotator, and always the same.")
             >
                 <input
                     class="input input-short" id="control" name="control" type="number" min="0" max="100" required
                     value=USUAL_CONTROL.to_string() aria-describedby=described_by("control")
                 />
             </Field>
-            <div class="row"><Button submit=true weight=Weight::Primary busy=switch_on.pending()>"Suggest"</Button></div>
+            <div class="row"><Button submit=true weight=Weight::Primary busy=switch_on.pending()>{t!("Suggest")}</Button></div>
         </ActionForm>
     }
 }
@@ -171,14 +171,16 @@ fn Pulls(
     pulls: Vec<Pull>,
 ) -> impl IntoView {
     let share = |agreeing: Agreeing| match agreeing.share() {
-        Some(share) => format!("{} of {}", text::percent(share, 1), text::number(agreeing.labels)),
+        Some(share) => {
+            t!("{share} of {labels}", share = text::percent(share, 1), labels = text::number(agreeing.labels))
+        }
         None => "–".to_owned(),
     };
     let rows = pulls
         .iter()
         .map(|pull| {
             let difference = match pull.difference() {
-                Some(difference) => format!("{:+.1} points", difference * 100.0),
+                Some(difference) => t!("{number} points", number = format!("{:+.1}", difference * 100.0)),
                 None => "–".to_owned(),
             };
             view! {
@@ -193,16 +195,16 @@ fn Pulls(
         })
         .collect_view();
     view! {
-        <Table caption="Agreement with the suggestion">
+        <Table caption=t!("Agreement with the suggestion")>
             <thead><tr>
-                <th scope="col">"Attribute"</th><th scope="col" class="numeric">"Not seen"</th>
-                <th scope="col" class="numeric">"Seen beside the photo"</th><th scope="col" class="numeric">"In the grid"</th>
-                <th scope="col" class="numeric">"Pull"</th>
+                <th scope="col">{t!("Attribute")}</th><th scope="col" class="numeric">{t!("Not seen")}</th>
+                <th scope="col" class="numeric">{t!("Seen beside the photo")}</th><th scope="col" class="numeric">{t!("In the grid")}</th>
+                <th scope="col" class="numeric">{t!("Pull")}</th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </Table>
         <p class="quiet">
-            "The share of answers that agree with the suggestion. The pull is the difference that seeing it beside the photo makes; a large one says that annotators follow the suggestion instead of the rule."
+            {t!("The share of answers that agree with the suggestion. The pull is the difference that seeing it beside the photo makes; a large one says that annotators follow the suggestion instead of the rule.")}
         </p>
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::roles::Role;
+use crate::{language::Language, roles::Role};
 
 /// The signed-in user as the page shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Me {
     pub administrator: bool,
     /// Whether the account has a password (one who came by a link may not have set one yet).
     pub has_password: bool,
+    /// The language that the user has chosen for the pages; none leaves it to the browser.
+    pub language: Option<Language>,
 }
 
 /// An account as administrators see it.

@@ -100,6 +100,7 @@ fn people_and_projects() -> Vec<Call> {
     calls! { actor, g;
         OwnAccount: people::me();
         OwnAccount: people::change_password(None, "a new long password");
+        OwnAccount: people::set_language(None);
         ManageUsers: people::list();
         ManageUsers: people::set_disabled(g.user_id(Who::Disabled), false);
         ManageUsers: people::create("newcomer", false);

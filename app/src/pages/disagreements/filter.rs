@@ -78,7 +78,7 @@ pub fn FilterBar(
 ) -> impl IntoView {
     let language = text::language();
     let attributes_of = attributes.iter().map(|a| (Some(a.key.clone()), text::attribute_name(a, language)));
-    let choices: Vec<_> = std::iter::once((None, "All attributes".to_owned())).chain(attributes_of).collect();
+    let choices: Vec<_> = std::iter::once((None, t!("All attributes").to_owned())).chain(attributes_of).collect();
     let attribute_links = choices
         .into_iter()
         .map(|(attribute, name)| {
@@ -113,15 +113,15 @@ pub fn FilterBar(
         Filter { pair: if now.pair == unsure() { None } else { unsure() }, ..now }.href()
     };
     view! {
-        <nav class="filters" aria-label="Filters">
+        <nav class="filters" aria-label=t!("Filters")>
             <div class="row">
                 {attribute_links}
                 <span class="filters-gap"></span>
-                <FilterLink href=Signal::derive(unsure_href) chosen=unsure_chosen name="Unsure ones".to_owned()/>
+                <FilterLink href=Signal::derive(unsure_href) chosen=unsure_chosen name=t!("Unsure ones").to_owned()/>
                 <FilterLink
                     href=Signal::derive(decided_href)
                     chosen=Memo::new(move |_| filter.with(|filter| filter.decided))
-                    name="With decided ones".to_owned()
+                    name=t!("With decided ones").to_owned()
                 />
             </div>
             <div class="row filters-pairs">{pair_links}</div>
@@ -171,7 +171,7 @@ fn pair_link(now: &Filter, attributes: &[Attribute], pair: &DisputedPair) -> imp
             class:button-chosen=chosen
             href=target.href()
             aria-current=chosen.then_some("true")
-            title=format!("{} open of {}", pair.open, pair.photos)
+            title=t!("{open} open of {photos}", open = pair.open, photos = pair.photos)
         >
             {format!("{of}{} / {}", name(&pair.a), name(&pair.b))}
             <b class="numeric">{text::number(photos)}</b>

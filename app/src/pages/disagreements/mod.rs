@@ -84,7 +84,7 @@ pub fn DisagreementsPage() -> impl IntoView {
     view! {
         {move || match selected.get() {
             None => Either::Left(view! {
-                <PageHeader title="Disagreements" lead="Photos whose annotators gave different answers."/>
+                <PageHeader title=t!("Disagreements") lead=t!("Photos whose annotators gave different answers.")/>
                 {loaded_both(guides, overview, move |guides, (pairs, agreement)| {
                     let attributes: Vec<_> = guides.into_iter().map(|guide| guide.attribute).collect();
                     view! {

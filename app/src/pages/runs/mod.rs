@@ -61,26 +61,26 @@ pub fn RunsPage() -> impl IntoView {
         let start = move || {
             can_start.then(|| {
                 view! {
-                    <Button weight=Weight::Primary on:click=move |_| starting.set(true)>"Start a run"</Button>
+                    <Button weight=Weight::Primary on:click=move |_| starting.set(true)>{t!("Start a run")}</Button>
                 }
             })
         };
         let (none, no_datasets) = (runs.is_empty(), datasets.is_empty());
         let datasets_href = format!("/p/{}/datasets", project.key);
         view! {
-            <PageHeader title="Runs" lead="A run trains one model with a head per attribute on a frozen dataset.">
+            <PageHeader title=t!("Runs") lead=t!("A run trains one model with a head per attribute on a frozen dataset.")>
                 {(!none).then(start)}
             </PageHeader>
             {if none {
                 view! {
-                    <EmptyState title="No run yet">
+                    <EmptyState title=t!("No run yet")>
                         {if no_datasets {
                             view! {
-                                <p>"A run needs a dataset."</p>
-                                <a class="button button-primary" href=datasets_href>"Freeze a dataset first"</a>
+                                <p>{t!("A run needs a dataset.")}</p>
+                                <a class="button button-primary" href=datasets_href>{t!("Freeze a dataset first")}</a>
                             }.into_any()
                         } else {
-                            view! { <p>"Train on a dataset to see whether its labels pay."</p> {start()} }.into_any()
+                            view! { <p>{t!("Train on a dataset to see whether its labels pay.")}</p> {start()} }.into_any()
                         }}
                     </EmptyState>
                 }.into_any()
@@ -129,20 +129,20 @@ fn Rows(
         })
         .collect_view();
     view! {
-        <Table caption="Runs, with the accuracy of each head on test">
+        <Table caption=t!("Runs, with the accuracy of each head on test")>
             <thead>
                 <tr>
-                    <th scope="col">"Name"</th>
-                    <th scope="col">"State"</th>
-                    <th scope="col">"Dataset"</th>
+                    <th scope="col">{t!("Name")}</th>
+                    <th scope="col">{t!("State")}</th>
+                    <th scope="col">{t!("Dataset")}</th>
                     {head_cells}
-                    <th scope="col">"Started by"</th>
-                    <th scope="col">"When"</th>
+                    <th scope="col">{t!("Started by")}</th>
+                    <th scope="col">{t!("When")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </Table>
-        {(!heads.is_empty()).then(|| view! { <p class="quiet">"Percentages are accuracies on the test split, per head."</p> })}
+        {(!heads.is_empty()).then(|| view! { <p class="quiet">{t!("Percentages are accuracies on the test split, per head.")}</p> })}
     }
 }
 
