@@ -198,7 +198,7 @@ async fn unknown_names_look_like_known_ones(db: PgPool) {
 }
 
 /// Whose session it is, if it still holds.
-async fn session(db: &PgPool, user_id: i64, epoch: i64) -> Option<UserActor> {
+async fn whose(db: &PgPool, user_id: i64, epoch: i64) -> Option<UserActor> {
     people::session_user(db, user_id, epoch).await.unwrap().map(|account| account.user)
 }
 
@@ -228,10 +228,10 @@ async fn a_new_password_ends_the_other_sessions(db: PgPool) {
     assert!(matches!(change(None, new).await, Err(Error::Invalid { field: "current", .. })));
     assert!(matches!(change(Some("wrong wrong"), new).await, Err(Error::Invalid { field: "current", .. })));
     assert!(matches!(change(Some(PASSWORD), "short").await, Err(Error::Invalid { field: "password", .. })));
-    assert_eq!(session(&db, one.user.id, other.session_epoch).await, Some(one.user.clone()));
+    assert_eq!(whose(&db, one.user.id, other.session_epoch).await, Some(one.user.clone()));
     let epoch = change(Some(PASSWORD), new).await.unwrap();
-    assert_eq!(session(&db, one.user.id, other.session_epoch).await, None);
-    assert_eq!(session(&db, one.user.id, epoch).await, Some(one.user.clone()));
+    assert_eq!(whose(&db, one.user.id, other.session_epoch).await, None);
+    assert_eq!(whose(&db, one.user.id, epoch).await, Some(one.user.clone()));
     assert!(matches!(people::sign_in(&db, "ann", PASSWORD).await, Err(Error::Unauthenticated)));
     assert_eq!(people::sign_in(&db, "ann", new).await.unwrap().session_epoch, epoch);
     assert!(matches!(people::change_password(&Actor::System, &db, None, new).await, Err(Error::Conflict(_))));
@@ -249,7 +249,7 @@ async fn a_sign_in_link_sets_a_password_once_and_the_next_replaces_it(db: PgPool
     // Whoever is signed in meanwhile: it is Ann's link.
     let signed_in = links::accept(&root, &db, &new, Some("ignored"), Some("forgot the old one")).await.unwrap();
     assert_eq!(signed_in.user, ann);
-    assert_eq!(session(&db, ann.id, session.session_epoch).await, None);
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None);
     assert!(people::sign_in(&db, "ann", "forgot the old one").await.is_ok());
     assert!(matches!(
         links::accept(&Actor::Anonymous, &db, &new, None, Some(PASSWORD)).await,
@@ -298,14 +298,14 @@ async fn a_disabled_account_is_out_at_once_everywhere(db: PgPool) {
     people::set_disabled(&root, &db, ann.id, true).await.unwrap();
     assert_eq!(world.number("SELECT sum(taken) FROM tasks").await, 0, "her photo goes back");
     assert!(matches!(people::sign_in(&db, "ann", PASSWORD).await, Err(Error::Unauthenticated)));
-    assert_eq!(session(&db, ann.id, session.session_epoch).await, None);
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None);
     assert_eq!(tokens::authenticate(&db, &token).await.unwrap(), None);
     assert!(matches!(people::me(&actor, &db).await, Err(Error::Unauthenticated)));
     assert!(matches!(projects::get(&actor, &db, PETS).await, Err(Error::Unauthenticated)));
     assert!(matches!(links::offer(&db, &invitation).await, Err(Error::NotFound("link"))));
     assert!(matches!(links::sign_in_link(&root, &db, ann.id).await, Err(Error::Conflict(_))));
     people::set_disabled(&root, &db, ann.id, false).await.unwrap();
-    assert_eq!(session(&db, ann.id, session.session_epoch).await, None, "old sessions stay dead");
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None, "old sessions stay dead");
     assert!(matches!(links::offer(&db, &link).await, Err(Error::NotFound("link"))), "and old links");
     assert!(people::sign_in(&db, "ann", PASSWORD).await.is_ok());
     let system: i64 = sqlx::query_scalar("SELECT id FROM users WHERE built_in").fetch_one(&db).await.unwrap();

@@ -1,17 +1,22 @@
 //! Suggestions: where they come from, who sees them, and how far they pull answers.
 
-use kenami_domain::view::{
-    job::JobState,
-    people::Member,
-    run::RunRow,
-    suggestions::{Agreeing, Pull, SourceKind, SuggestionSource},
+use kenami_domain::{
+    schema::Attribute,
+    view::{
+        job::JobState,
+        people::Member,
+        run::RunRow,
+        suggestions::{Agreeing, Pull, SourceKind, SuggestionSource},
+    },
 };
 use leptos::prelude::*;
 
 use super::project::use_project;
 use crate::{
     api::{
+        ApiError,
         members::members,
+        projects::read_project,
         runs::runs,
         suggestions::{ShowSuggestionsTo, SwitchSuggestionsOff, SwitchSuggestionsOn, read_suggestions},
     },
@@ -38,7 +43,14 @@ pub fn SuggestionsPage() -> impl IntoView {
     let show_to = ServerAction::<ShowSuggestionsTo>::new();
     let versions = move || (switch_on.version().get(), switch_off.version().get());
     let state = Resource::new(move || (project.key.get(), versions()), |(key, _)| read_suggestions(key));
-    let list = Resource::new(move || project.key.get(), runs);
+    let list = Resource::new(
+        move || project.key.get(),
+        |key| async move {
+            let runs = runs(key.clone()).await?;
+            let attributes = read_project(key).await?.attributes;
+            Ok::<_, ApiError>((runs, attributes))
+        },
+    );
     let people = Resource::new(move || (project.key.get(), show_to.version().get()), |(key, _)| members(key));
     let error = Signal::derive(move || {
         let of = [switch_off.value().get(), show_to.value().get()];
@@ -50,11 +62,11 @@ pub fn SuggestionsPage() -> impl IntoView {
             lead=t!("A suggestion is shown beside a photo, and screens of the grid are made of them. Some photos are always answered without, so that you can see how far suggestions pull.")
         />
         <ErrorAlert error/>
-        {loaded_both(state, list, move |(source, pulls), runs| view! {
+        {loaded_both(state, list, move |(source, pulls), (runs, attributes)| view! {
             <div class="columns columns-even">
                 <section class="card">
                     <h2>{t!("In use")}</h2>
-                    <InUse source=source.clone() switch_off/>
+                    <InUse source=source.clone() attributes=attributes.clone() switch_off/>
                 </section>
                 <section class="card">
                     <h2>{t!("Choose a source")}</h2>
@@ -63,7 +75,7 @@ pub fn SuggestionsPage() -> impl IntoView {
             </div>
             <section class="card">
                 <h2>{t!("How far they pull")}</h2>
-                <Pulls pulls/>
+                <Pulls pulls attributes/>
             </section>
         })}
         <section class="card">
@@ -77,6 +89,8 @@ pub fn SuggestionsPage() -> impl IntoView {
 fn InUse(
     /// The source in use.
     source: Option<SuggestionSource>,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
     /// Ends it.
     switch_off: ServerAction<SwitchSuggestionsOff>,
 ) -> impl IntoView {
@@ -90,10 +104,11 @@ fn InUse(
         SourceKind::Import => t!("Predictions from {name}", name = source.name),
         SourceKind::Standards => t!("Breed standards and other priors").to_owned(),
     };
+    let name = |key: &str| text::attribute_name_of(&attributes, key, text::language());
     let photos = source
         .photos
         .iter()
-        .map(|(key, photos)| view! { <li>{n!(*photos, "{attribute}: {count} photo", "{attribute}: {count} photos", attribute = key)}</li> })
+        .map(|(key, photos)| view! { <li>{n!(*photos, "{attribute}: {count} photo", "{attribute}: {count} photos", attribute = name(key))}</li> })
         .collect_view();
     view! {
         <p>{text::arranged(t!("{source}, since {time}"), [("source", view! { <b>{kind}</b> }.into_any()), ("time", view! { <Ago at=source.created_at/> }.into_any())])}</p>
@@ -169,6 +184,8 @@ fn Choose(
 fn Pulls(
     /// Per attribute.
     pulls: Vec<Pull>,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
 ) -> impl IntoView {
     let share = |agreeing: Agreeing| match agreeing.share() {
         Some(share) => {
@@ -185,7 +202,7 @@ fn Pulls(
             };
             view! {
                 <tr>
-                    <th scope="row">{pull.attribute.clone()}</th>
+                    <th scope="row">{text::attribute_name_of(&attributes, &pull.attribute, text::language())}</th>
                     <td class="numeric">{share(pull.unseen)}</td>
                     <td class="numeric">{share(pull.seen)}</td>
                     <td class="numeric">{share(pull.grid)}</td>

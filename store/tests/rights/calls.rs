@@ -11,7 +11,7 @@ use kenami_domain::{
     view::{
         dataset::FreezeInput,
         grid::{GridAnswer, GridSubmission},
-        guidelines::{Doubt, DraftEdit, GuidelineText},
+        guidelines::{Doubt, DraftEdit, GuidelineText, NamesEdit},
         job::JobKind,
         project::ProjectSettings,
         queue::QueueOrder,
@@ -154,6 +154,7 @@ fn photos_and_labels() -> Vec<Call> {
         ReadGuidelines: guidelines::get(PETS, "ear");
         ReadGuidelines: guidelines::version(PETS, "ear", 1);
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
+        EditGuidelines: guidelines::set_names(PETS, "ear", NamesEdit::default());
         EditGuidelines: guidelines::discard_draft(PETS, "ear");
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
         EditGuidelines: guidelines::doubt_count(PETS, "ear", Doubt::All);

@@ -24,8 +24,8 @@ pub fn policy_name(policy: Policy) -> &'static str {
     match policy {
         Policy::AdjudicatedFirst => t!("decisions first, else majority"),
         Policy::Majority => t!("majority alone"),
-        Policy::DawidSkene => ["Dawid-Skene"][0],
-        Policy::Crowdlab => ["CROWDLAB"][0],
+        Policy::DawidSkene => "Dawid-Skene",
+        Policy::Crowdlab => "CROWDLAB",
     }
 }
 

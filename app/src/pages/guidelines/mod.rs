@@ -4,6 +4,7 @@ mod changes;
 mod draft;
 mod editor;
 mod history;
+mod names;
 mod picker;
 mod publish;
 mod reading;
@@ -34,6 +35,7 @@ use crate::{
 
 use editor::Editor;
 use history::History;
+use names::NamesDialog;
 use reading::Reading;
 
 /// All attributes with the rules in force in short.
@@ -106,38 +108,48 @@ pub fn GuidelinePage() -> impl IntoView {
     let attribute = Memo::new(move |_| params.with(|params| params.get("attribute").unwrap_or_default()));
     let resource =
         Resource::new(move || (project.key.get(), attribute.get()), |(key, attribute)| read_guideline(key, attribute));
-    let editing = RwSignal::new(false);
+    let (editing, naming) = (RwSignal::new(false), RwSignal::new(false));
     // The editor belongs to one attribute.
     Effect::new(move |_| {
         attribute.track();
         editing.set(false);
     });
-    loaded_both(project.resource, resource, move |project, guideline| {
+    loaded_both(project.resource, resource, move |of_project, guideline| {
         let name = text::attribute_name(&guideline.attribute, text::language());
-        let lead = project.role >= Role::Lead;
+        let lead = of_project.role >= Role::Lead;
         let verb = if guideline.draft.is_some() { t!("Go on with the draft") } else { t!("Edit") };
         let actions = lead.then(|| {
             view! {
-                <span hidden=move || editing.get()>
+                <span class="row" hidden=move || editing.get()>
+                    <Button on:click=move |_| naming.set(true)>{t!("Names")}</Button>
                     <Button weight=Weight::Primary on:click=move |_| editing.set(true)>{verb}</Button>
                 </span>
             }
         });
-        let tabs = view! { <Tabs project=project.clone() current=guideline.attribute.key.clone()/> };
+        let renamed = Callback::new(move |()| {
+            resource.refetch();
+            project.resource.refetch();
+        });
+        let names = lead.then(|| {
+            let (project_key, attribute) = (of_project.key.clone(), guideline.attribute.clone());
+            view! { <NamesDialog open=naming project_key attribute done=renamed/> }
+        });
+        let tabs = view! { <Tabs project=of_project.clone() current=guideline.attribute.key.clone()/> };
         view! {
             <PageHeader title=t!("Guideline: {name}", name = name)>{actions}</PageHeader>
+            {names}
             {tabs}
             {move || if editing.get() {
                 let done = Callback::new(move |()| {
                     editing.set(false);
                     resource.refetch();
                 });
-                Either::Left(view! { <Editor project=project.clone() guideline=guideline.clone() done/> })
+                Either::Left(view! { <Editor project=of_project.clone() guideline=guideline.clone() done/> })
             } else {
                 Either::Right(view! {
                     <div class="columns">
-                        <Reading project_key=project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
-                        <History project_key=project.key.clone() guideline=guideline.clone()/>
+                        <Reading project_key=of_project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
+                        <History project_key=of_project.key.clone() guideline=guideline.clone()/>
                     </div>
                 })
             }}

@@ -1,5 +1,6 @@
 //! What a finished run left: its pictures on the page, and every file to keep.
 
+use kenami_domain::schema::Attribute;
 use leptos::prelude::*;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -47,6 +48,8 @@ pub fn Files(
     run_id: i64,
     /// Paths in the run's folder; none where the run is from before they were listed.
     files: Vec<String>,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
 ) -> impl IntoView {
     let href = move |file: &str| format!("/p/{key}/runs/{run_id}/files/{}", utf8_percent_encode(file, PATH));
     let row = |file: &str, holds: &'static str| {
@@ -61,6 +64,7 @@ pub fn Files(
         let source = href(file);
         view! { <a href=href(file) rel="external" target="_blank"><img src=source alt=alt loading="lazy"/></a> }
     };
+    let head_name = |head: &str| text::attribute_name_of(&attributes, head, text::language());
     let main = FILES.map(|(file, holds)| row(file, holds)).collect_view();
     let others: Vec<&String> = files.iter().filter(|file| !FILES.iter().any(|(known, _)| file == known)).collect();
     let count = others.len();
@@ -71,11 +75,11 @@ pub fn Files(
     let others = others.collect_view();
     let reliability = files.iter().filter_map(|file| {
         let head = file.strip_prefix(RELIABILITY)?.strip_suffix(PICTURE)?;
-        Some(picture(file, t!("Accuracy over confidence of the head {head}", head = head)))
+        Some(picture(file, t!("Accuracy over confidence of the head {head}", head = head_name(head))))
     });
     let reliability = reliability.collect_view();
     let looks = looks(&files).into_iter().map(|(head, files)| {
-        let title = n!(files.len() as i64, "{head}: {count} photo", "{head}: {count} photos", head = head);
+        let title = n!(files.len() as i64, "{head}: {count} photo", "{head}: {count} photos", head = head_name(&head));
         let sheets =
             files.iter().map(|file| picture(file, t!("Where the network looked in {photo}", photo = name(file))));
         view! {

@@ -65,6 +65,7 @@ pub fn RunView(
         None => None,
     };
     let done = row.state == JobState::Done;
+    let attributes = project.attributes.clone();
     let (of_cancel, key) = (project.key.clone(), project.key.clone());
     view! {
         <PageHeader title=row.name.clone()>
@@ -89,7 +90,7 @@ pub fn RunView(
             <summary>{t!("Configuration")}</summary>
             <pre tabindex="0">{configuration(&detail.config)}</pre>
         </details>
-        {done.then(|| view! { <Files key run_id files/> })}
+        {done.then(|| view! { <Files key run_id files attributes=attributes.clone()/> })}
     }
 }
 

@@ -15,7 +15,7 @@ mod mistakes;
 mod results;
 mod start;
 
-use kenami_domain::{roles::Role, view::run::RunRow};
+use kenami_domain::{roles::Role, schema::Attribute, view::run::RunRow};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -85,7 +85,7 @@ pub fn RunsPage() -> impl IntoView {
                     </EmptyState>
                 }.into_any()
             } else {
-                view! { <Rows runs key=project.key.clone()/> }.into_any()
+                view! { <Rows runs key=project.key.clone() attributes=project.attributes.clone()/> }.into_any()
             }}
             {can_start.then(|| view! {
                 <StartDialog open=starting key=project.key.clone() datasets wanted=wanted.get_untracked()/>
@@ -100,12 +100,14 @@ fn Rows(
     runs: Vec<RunRow>,
     /// The project's key.
     key: String,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
 ) -> impl IntoView {
     let mut heads: Vec<String> = runs.iter().flat_map(|run| run.accuracy.keys().cloned()).collect();
     heads.sort();
     heads.dedup();
     let head_cells =
-        heads.iter().map(|head| view! { <th scope="col" class="numeric">{head.clone()}</th> }).collect_view();
+        heads.iter().map(|head| view! { <th scope="col" class="numeric">{text::attribute_name_of(&attributes, head, text::language())}</th> }).collect_view();
     let rows = runs
         .into_iter()
         .map(|run| {
