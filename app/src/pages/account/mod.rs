@@ -1,4 +1,6 @@
-//! One's own account: password and API tokens.
+//! One's own account: password, keys and API tokens.
+
+mod keys;
 
 use kenami_domain::view::people::{Me, TokenRow};
 use leptos::{either::Either, prelude::*};
@@ -19,7 +21,7 @@ use crate::{
     text,
 };
 
-/// Password and API tokens of the signed-in user.
+/// Password, keys and API tokens of the signed-in user.
 #[component]
 pub fn AccountPage() -> impl IntoView {
     let SignedIn(me) = expect_context();
@@ -33,6 +35,7 @@ pub fn AccountPage() -> impl IntoView {
             {move || saved().then(|| view! { <Alert tone=Tone::Good>"The password is changed. Other browsers are signed out."</Alert> })}
             {loaded(me, |me| me.map(|me| view! { <Password me/> }))}
             <Tokens/>
+            <keys::Keys/>
         </main>
     }
 }
