@@ -3,11 +3,11 @@
 mod world;
 
 use futures::future::join_all;
-use kenami_domain::{language::Language, roles::Role};
+use kenami_domain::{keys::Chosen, language::Language, roles::Role, view::people::Preferences};
 use kenami_store::{
     actor::{Actor, UserActor},
     error::Error,
-    links, members, people, projects, tokens,
+    links, members, people, preferences, projects, tokens,
 };
 use sqlx::PgPool;
 use world::{PETS, World};
@@ -352,4 +352,23 @@ async fn accounts_have_names_of_their_own(db: PgPool) {
     assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["Annotator-A", "root"]);
     assert!(!rows[0].has_password && rows[1].has_password && rows[1].administrator && !rows[1].disabled);
     assert!(people::me(&root, &db).await.unwrap().has_password);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn keys_are_kept_with_the_account_and_checked(db: PgPool) {
+    let actor = Actor::User(account(&db, "ann").await);
+    let other = Actor::User(account(&db, "ben").await);
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), Preferences::default());
+    let chosen = Chosen::from([("annotate.undo".to_owned(), "y".to_owned())]);
+    preferences::save_keys(&actor, &db, &chosen).await.unwrap();
+    preferences::save_auto_advance(&actor, &db, false).await.unwrap();
+    let expected = Preferences { keys: chosen, auto_advance: false };
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), expected);
+    assert_eq!(preferences::get(&other, &db).await.unwrap(), Preferences::default());
+    let taken = Chosen::from([("annotate.undo".to_owned(), "g".to_owned())]);
+    let refused = preferences::save_keys(&actor, &db, &taken).await.unwrap_err();
+    assert!(matches!(refused, Error::Invalid { field: "keys", .. }), "{refused}");
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), expected, "what was kept stays");
+    preferences::save_keys(&actor, &db, &Chosen::new()).await.unwrap();
+    assert_eq!(preferences::get(&actor, &db).await.unwrap().keys, Chosen::new());
 }

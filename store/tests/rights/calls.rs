@@ -29,7 +29,7 @@ use kenami_store::{
     jobs::{self, JobProgress, Outcome},
     labels, links, members, people,
     photos::{self, PhotoQuery},
-    projects, queue, review,
+    preferences, projects, queue, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
     schema, suggestions, tokens,
@@ -105,6 +105,9 @@ fn people_and_projects() -> Vec<Call> {
         ManageUsers: people::set_disabled(g.user_id(Who::Disabled), false);
         ManageUsers: people::create("newcomer", false);
         Bootstrap: people::ensure("demo");
+        OwnAccount: preferences::get();
+        OwnAccount: preferences::save_keys(&kenami_domain::keys::Chosen::new());
+        OwnAccount: preferences::save_auto_advance(false);
         OwnAccount: tokens::create("script");
         OwnAccount: tokens::list();
         OwnAccount: tokens::revoke(g.own(actor).token_id);

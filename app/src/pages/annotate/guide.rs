@@ -3,7 +3,7 @@
 use kenami_domain::view::guidelines::{Guideline, Rule};
 use leptos::{prelude::*, wasm_bindgen::JsCast};
 
-use super::{Desk, keys::value_key};
+use super::Desk;
 use crate::{
     components::{
         markdown::Markdown,
@@ -61,6 +61,7 @@ fn Rules(
     /// The project's key.
     key: String,
 ) -> impl IntoView {
+    let desk = expect_context::<Desk>();
     let language = text::language();
     let name = text::attribute_name(&guide.attribute, language);
     let version = guide.current.as_ref().map(|current| format!("version {}", current.version));
@@ -73,7 +74,7 @@ fn Rules(
         .filter_map(|rule| {
             let place = offered.iter().position(|value| value.key == rule.value)?;
             let name = offered[place].names.or_key(language, &rule.value).to_owned();
-            Some(view! { <ValueRule rule=rule.clone() name shortcut=value_key(place) key=key.clone()/> })
+            Some(view! { <ValueRule rule=rule.clone() name shortcut=desk.value_key(place) key=key.clone()/> })
         })
         .collect_view();
     let href = format!("/p/{key}/guidelines/{}", guide.attribute.key);

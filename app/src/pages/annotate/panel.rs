@@ -5,7 +5,6 @@ use leptos::{html, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
     Desk,
-    keys::value_key,
     session::{Event, Session, Sheet},
 };
 use crate::{
@@ -44,7 +43,7 @@ pub fn Panel() -> impl IntoView {
             {move || complete.get().then(|| view! {
                 <div class="panel-next">
                     <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Advance)>
-                        "Next photo " <kbd>"Enter"</kbd>
+                        "Next photo " <kbd>{desk.key_of("next-photo")}</kbd>
                     </Button>
                 </div>
             })}
@@ -111,13 +110,13 @@ fn Ask(
             let sure = Signal::derive(move || {
                 suggested.with(|suggested| suggested.as_ref().filter(|s| s.value == key).map(|s| s.probability))
             });
-            view! { <AnswerButton index answer name key=value_key(place) given sure/> }
+            view! { <AnswerButton index answer name key=desk.value_key(place) given sure/> }
         })
         .collect_view();
-    let special = [(Answer::NotVisible, "Not visible", "0"), (Answer::Unsure, "Unsure", "U")]
-        .map(|(answer, name, key)| {
+    let special = [(Answer::NotVisible, "Not visible", "not-visible"), (Answer::Unsure, "Unsure", "unsure")]
+        .map(|(answer, name, id)| {
             let sure = Signal::stored(None);
-            view! { <AnswerButton index answer name=name.to_owned() key=Some(key.to_owned()) given sure/> }
+            view! { <AnswerButton index answer name=name.to_owned() key=Some(desk.key_of(id)) given sure/> }
         })
         .collect_view();
     let (of_given, of_doubted) = (attribute.clone(), attribute);

@@ -1,12 +1,14 @@
 //! Progress, what is being saved, what was refused, and the page's settings.
 
-use leptos::{either::EitherOf4, prelude::*};
+use leptos::{prelude::*, task::spawn_local};
 
 use super::{
-    Desk, mirror,
+    Desk,
+    pending::{Pending, PendingLine},
     session::{Event, Record, Session},
 };
 use crate::{
+    api::people::save_auto_advance,
     components::{
         button::{Button, Weight},
         photo::{Variant, media_url},
@@ -15,31 +17,6 @@ use crate::{
     text,
 };
 
-/// What the save line says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Saves {
-    /// The server has everything.
-    All,
-    /// So many photos are on their way.
-    Saving(usize),
-    /// So many photos wait for the server to be reached.
-    Waiting(usize),
-    /// So many photos wait for a sign-in.
-    SignedOut(usize),
-}
-
-impl Saves {
-    fn of(session: &Session) -> Self {
-        let outbox = session.outbox();
-        match outbox.unsaved() {
-            0 => Self::All,
-            n if outbox.signed_out() => Self::SignedOut(n),
-            n if outbox.in_trouble() => Self::Waiting(n),
-            n => Self::Saving(n),
-        }
-    }
-}
-
 /// Progress, the state of saving, undo, guideline, keys and the setting.
 #[component]
 pub fn StatusBar() -> impl IntoView {
@@ -47,13 +24,16 @@ pub fn StatusBar() -> impl IntoView {
     let driver = desk.driver;
     let session = driver.session;
     let progress = Memo::new(move |_| session.with(Session::progress));
-    let saves = Memo::new(move |_| session.with(Saves::of));
+    let pending = Memo::new(move |_| session.with(|session| Pending::of(session.outbox())));
     let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let auto = Memo::new(move |_| session.with(Session::auto_advance));
     let set_auto = move |event| {
         let on = event_target_checked(&event);
-        mirror::set_auto_advance(on);
         driver.send(Event::AutoAdvance(on));
+        // Holds for this visit in any case.
+        spawn_local(async move {
+            let _ = save_auto_advance(on).await;
+        });
     };
     let sign_in = move || format!("/sign-in?next=/p/{}/annotate", driver.key());
     view! {
@@ -70,18 +50,10 @@ pub fn StatusBar() -> impl IntoView {
                         format!("{} done, {} open", text::number(progress.done), text::number(progress.open))
                     }}
                 </span>
-                <span class="saves" role="status">
-                    {move || match saves.get() {
-                        Saves::All => EitherOf4::A(view! { <span class="quiet">"all saved"</span> }),
-                        Saves::Saving(n) => EitherOf4::B(view! { <span class="quiet">{format!("saving {n}")}</span> }),
-                        Saves::Waiting(n) => EitherOf4::C(view! {
-                            <span class="badge badge-warning">{format!("offline, {n} waiting")}</span>
-                        }),
-                        Saves::SignedOut(n) => EitherOf4::D(view! {
-                            <a class="badge badge-bad" rel="external" href=sign_in()>{format!("signed out, {n} waiting: sign in")}</a>
-                        }),
-                    }}
-                </span>
+                <PendingLine
+                    pending keeping=driver.keeping sign_in=sign_in()
+                    saved=|| "all saved".to_owned() saving=|n| format!("saving {n}") waiting=|n| text::number(n)
+                />
             </div>
             <div class="status-line status-tools">
                 <Button
@@ -89,7 +61,7 @@ pub fn StatusBar() -> impl IntoView {
                     disabled=Signal::derive(move || !can_undo.get())
                     on:click=move |_| driver.send(Event::Undo)
                 >
-                    "Undo " <kbd>"Z"</kbd>
+                    "Undo " <kbd>{desk.key_of("undo")}</kbd>
                 </Button>
                 <button
                     type="button"
@@ -98,7 +70,16 @@ pub fn StatusBar() -> impl IntoView {
                     aria-controls="guide"
                     on:click=move |_| desk.guide_open.update(|open| *open = !*open)
                 >
-                    "Guideline " <kbd>"G"</kbd>
+                    "Guideline " <kbd>{desk.key_of("guideline")}</kbd>
+                </button>
+                <button
+                    type="button"
+                    class="button button-quiet"
+                    aria-expanded=move || if desk.examples_open.get() { "true" } else { "false" }
+                    aria-controls="examples"
+                    on:click=move |_| desk.examples_open.update(|open| *open = !*open)
+                >
+                    "Examples " <kbd>{desk.key_of("examples")}</kbd>
                 </button>
                 <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
                 <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">

@@ -5,16 +5,17 @@ use leptos::prelude::*;
 
 use super::{
     Desk,
-    keys::value_key,
     session::{Event, Mark, Session, Shown},
 };
 use crate::{
     components::{
         button::{Button, Weight},
         dialog::Dialog,
+        keys::value_key,
         markdown::Markdown,
         photo::{PhotoImage, Variant},
     },
+    pages::annotate::pending::{Pending, PendingLine},
     text,
 };
 
@@ -107,29 +108,17 @@ fn waiting_count(photos: i64) -> String {
 #[component]
 fn Saves() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let state = Memo::new(move |_| {
-        desk.driver.session.with(|s| {
-            let outbox = s.outbox();
-            (s.answered(), outbox.unsaved(), outbox.in_trouble(), outbox.signed_out())
-        })
-    });
-    let sign_in = move || format!("/sign-in?next=/p/{}/grid", desk.driver.key());
+    let session = desk.driver.session;
+    let pending = Memo::new(move |_| session.with(|session| Pending::of(session.outbox())));
+    let answered = Memo::new(move |_| session.with(Session::answered));
+    let answers = move || text::count(answered.get(), "answer", "answers");
     view! {
-        <p class="grid-saves" role="status">
-            {move || {
-                let (answered, unsaved, trouble, signed_out) = state.get();
-                let answered = text::count(answered, "answer", "answers");
-                let left = text::count(unsaved as i64, "screen", "screens");
-                match (unsaved, signed_out, trouble) {
-                    (0, ..) => view! { <span class="quiet">{format!("{answered}, all saved")}</span> }.into_any(),
-                    (_, true, _) => view! {
-                        <a class="badge badge-bad" rel="external" href=sign_in()>{format!("signed out, {left} waiting: sign in")}</a>
-                    }
-                    .into_any(),
-                    (_, _, true) => view! { <span class="badge badge-warning">{format!("offline, {left} waiting")}</span> }.into_any(),
-                    _ => view! { <span class="quiet">{format!("{answered}, saving")}</span> }.into_any(),
-                }
-            }}
+        <p class="grid-saves">
+            <PendingLine
+                pending keeping=desk.driver.keeping sign_in=format!("/sign-in?next=/p/{}/grid", desk.driver.key())
+                saved=move || format!("{}, all saved", answers()) saving=move |_| format!("{}, saving", answers())
+                waiting=|screens| text::count(screens, "screen", "screens")
+            />
         </p>
     }
 }
@@ -142,13 +131,13 @@ fn Tools() -> impl IntoView {
     let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let none = Memo::new(move |_| session.with(|s| s.shown().and_then(Shown::cursor).is_none()));
     view! {
-        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>"Look " <kbd>"O"</kbd></Button>
+        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>"Look " <kbd>{desk.key_of("look")}</kbd></Button>
         <Button
             weight=Weight::Quiet
             disabled=Signal::derive(move || !can_undo.get())
             on:click=move |_| desk.driver.send(Event::Undo)
         >
-            "Undo " <kbd>"Z"</kbd>
+            "Undo " <kbd>{desk.key_of("undo")}</kbd>
         </Button>
         <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
     }
@@ -176,14 +165,18 @@ pub fn ActionBar() -> impl IntoView {
         let Some(guide) = desk.guide() else { return Vec::new() };
         let values = offered(&guide).enumerate().map(|(index, value)| {
             let name = value.names.or_key(language, &value.key).to_owned();
-            (Mark::Answer(Answer::Value(value.key.clone())), name, value_key(index))
+            (
+                Mark::Answer(Answer::Value(value.key.clone())),
+                name,
+                desk.layout.with_value(|layout| value_key(layout, index)),
+            )
         });
         let special = [
-            (Mark::Answer(Answer::NotVisible), "Not visible", "X"),
-            (Mark::Answer(Answer::Unsure), "Unsure", "U"),
-            (Mark::Later, "Later", "L"),
+            (Mark::Answer(Answer::NotVisible), "Not visible", "not-visible"),
+            (Mark::Answer(Answer::Unsure), "Unsure", "unsure"),
+            (Mark::Later, "Later", "later"),
         ];
-        let special = special.map(|(mark, name, key)| (mark, name.to_owned(), Some(key.to_owned())));
+        let special = special.map(|(mark, name, id)| (mark, name.to_owned(), Some(desk.key_of(id))));
         values
             .chain(special)
             .map(|(answer, name, key)| {
@@ -231,7 +224,7 @@ pub fn ActionBar() -> impl IntoView {
             <div class="grid-answers" role="group" aria-label="Answer of the photo that is pointed at">{answers}</div>
             <div class="grid-buttons">
                 <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Accept)>
-                    {accept} " " <kbd>"Enter"</kbd>
+                    {accept} " " <kbd>{desk.key_of("accept")}</kbd>
                 </Button>
             </div>
         </div>

@@ -2,7 +2,7 @@
 //!
 //! - [`session`]: what the page knows and decides, without a browser.
 //! - [`keys`]: what keys mean.
-//! - `driver`: requests, local storage and the window.
+//! - `driver`: requests, what the browser keeps, and the window.
 //! - `tiles`, `bar`: what is seen.
 
 pub mod keys;
@@ -12,14 +12,17 @@ mod bar;
 mod driver;
 mod tiles;
 
-use kenami_domain::view::{guidelines::Guideline, photo::PhotoCard, project::Project};
+use kenami_domain::{
+    keys::{Layout, Page},
+    view::{guidelines::Guideline, people::Preferences, photo::PhotoCard, project::Project},
+};
 use leptos::{either::Either, ev, html, prelude::*, wasm_bindgen::JsCast};
 use leptos_meta::Title;
 
 use self::{
     bar::{ActionBar, Head, Look, Refused},
     driver::Driver,
-    keys::{Command, LIST, command},
+    keys::{Command, command},
     session::{Event, Stage},
     tiles::Tiles,
 };
@@ -48,6 +51,7 @@ pub fn GridPage() -> impl IntoView {
     let project = use_project();
     let SignedIn(me) = expect_context();
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
         <Title text="Grid"/>
         <Transition fallback=|| view! { <Loading/> }>
@@ -55,7 +59,9 @@ pub fn GridPage() -> impl IntoView {
                 match (project.resource.await, guides.await, me.await) {
                     (Ok(project), Ok(guides), Ok(me)) => {
                         let user_id = me.map_or(0, |me| me.id);
-                        Either::Left(view! { <Board project guides user_id/> })
+                        // Photos can be answered without them.
+                        let preferences = preferences.await.unwrap_or_default();
+                        Either::Left(view! { <Board project guides user_id preferences/> })
                     }
                     (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                         Either::Right(view! { <ErrorView error/> })
@@ -71,6 +77,8 @@ pub fn GridPage() -> impl IntoView {
 struct Desk {
     driver: Driver,
     guides: StoredValue<Vec<Guideline>>,
+    /// What keys mean to this annotator.
+    layout: StoredValue<Layout>,
     /// The list of keys shows.
     keys_open: RwSignal<bool>,
     /// The photo that is looked at large shows.
@@ -82,6 +90,11 @@ impl Desk {
     fn guide(self) -> Option<Guideline> {
         let index = self.driver.session.with(session::Session::attribute);
         self.guides.with_value(|guides| guides.get(index).cloned())
+    }
+
+    /// The key of an action, as it is written.
+    fn key_of(self, id: &str) -> String {
+        self.layout.with_value(|layout| crate::components::keys::key_of(layout, id))
     }
 
     /// The photo at the cursor.
@@ -101,11 +114,16 @@ fn Board(
     guides: Vec<Guideline>,
     /// Who annotates.
     user_id: i64,
+    /// Their keys and habits.
+    preferences: Preferences,
 ) -> impl IntoView {
+    let layout = Layout::new(Page::Grid, &preferences.keys);
+    let list = keys::list(&layout);
     let driver = Driver::new(project.key.clone(), user_id, &guides);
     let desk = Desk {
         driver,
         guides: StoredValue::new(guides),
+        layout: StoredValue::new(layout),
         keys_open: RwSignal::new(false),
         look_open: RwSignal::new(false),
     };
@@ -146,7 +164,7 @@ fn Board(
                 }}
             </div>
             <ActionBar/>
-            <KeyList open=desk.keys_open list=&LIST/>
+            <KeyList open=desk.keys_open list/>
             <Look/>
         </div>
     }
@@ -180,7 +198,7 @@ fn fit(room: NodeRef<html::Div>) -> (usize, usize) {
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
     let inside = |selector: &str| is_inside(event, selector);
     let key = event.key();
-    let Some(command) = command(press(event, &key)) else { return };
+    let Some(command) = desk.layout.with_value(|layout| command(layout, press(event, &key))) else { return };
     if event.default_prevented() || (inside("dialog") && !matches!(command, Command::Help | Command::Look)) {
         return;
     }

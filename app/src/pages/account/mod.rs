@@ -1,4 +1,6 @@
-//! One's own account: password and API tokens.
+//! One's own account: password, keys and API tokens.
+
+mod keys;
 
 use kenami_domain::view::people::{Me, TokenRow};
 use leptos::{either::Either, prelude::*};
@@ -20,7 +22,7 @@ use crate::{
     text,
 };
 
-/// Password and API tokens of the signed-in user.
+/// Password, keys and API tokens of the signed-in user.
 #[component]
 pub fn AccountPage() -> impl IntoView {
     let SignedIn(me) = expect_context();
@@ -34,6 +36,7 @@ pub fn AccountPage() -> impl IntoView {
             {move || saved().then(|| view! { <Alert tone=Tone::Good>{t!("The password is changed. Other browsers are signed out.")}</Alert> })}
             {loaded(me, |me| me.map(|me| view! { <Password me=me.clone()/> <LanguageSetting chosen=me.language/> }))}
             <Tokens/>
+            <keys::Keys/>
         </main>
     }
 }
