@@ -4,7 +4,6 @@ use kenami_domain::keys::{CHOSEN_VALUES, Layout, Page, Refusal};
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
-use crate::text;
 
 /// Keys, and what they mean. `…` stands between keys of a row.
 pub type KeyRow = (Vec<String>, &'static str);
@@ -39,21 +38,21 @@ pub fn value_row(layout: &Layout, meaning: &'static str) -> KeyRow {
 /// What an action is called where its key is chosen.
 pub fn action_name(page: Page, id: &str) -> String {
     let words = match (page, id) {
-        (_, "not-visible") => "Not visible",
-        (_, "unsure") => "Unsure",
-        (_, "undo") => "Take back",
-        (_, "next-photo") => "Next photo",
-        (_, "guideline") => "Guideline",
-        (_, "examples") => "Examples beside the photo",
-        (_, "zoom-in") => "Closer",
-        (_, "zoom-out") => "Further away",
-        (_, "whole-photo") => "Whole photo",
-        (_, "accept") => "Accept the screen",
-        (_, "later") => "Put off",
-        (_, "unmark") => "Take a mark away",
-        (_, "look") => "Look at it large",
+        (_, "not-visible") => t!("Not visible"),
+        (_, "unsure") => t!("Unsure"),
+        (_, "undo") => t!("Take back"),
+        (_, "next-photo") => t!("Next photo"),
+        (_, "guideline") => t!("Guideline"),
+        (_, "examples") => t!("Examples beside the photo"),
+        (_, "zoom-in") => t!("Closer"),
+        (_, "zoom-out") => t!("Further away"),
+        (_, "whole-photo") => t!("Whole photo"),
+        (_, "accept") => t!("Accept the screen"),
+        (_, "later") => t!("Put off"),
+        (_, "unmark") => t!("Take a mark away"),
+        (_, "look") => t!("Look at it large"),
         (_, id) => match id.strip_prefix("value-") {
-            Some(number) => return format!("Value {number}"),
+            Some(number) => return t!("Value {number}", number = number),
             None => id,
         },
     };
@@ -63,15 +62,19 @@ pub fn action_name(page: Page, id: &str) -> String {
 /// Why a key was refused, in a sentence.
 pub fn refusal(page: Page, refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Modified => "Keys with Ctrl, Alt or Meta belong to the browser and the operating system.".to_owned(),
-        Refusal::Browser => "This key belongs to the browser or the operating system.".to_owned(),
-        Refusal::Everywhere => {
-            "This key means the same on every page: it moves, presses, closes or lists the keys.".to_owned()
+        Refusal::Modified => {
+            t!("Keys with Ctrl, Alt or Meta belong to the browser and the operating system.").to_owned()
         }
-        Refusal::Enter => "Enter presses buttons: it can only go on to what is next.".to_owned(),
-        Refusal::Digit => "Digits are the numbers of photos in the grid.".to_owned(),
-        Refusal::Taken(id) => format!("“{}” has this key. Give that another one first.", action_name(page, id)),
-        Refusal::Unknown(id) => format!("There is no action {id}."),
+        Refusal::Browser => t!("This key belongs to the browser or the operating system.").to_owned(),
+        Refusal::Everywhere => {
+            t!("This key means the same on every page: it moves, presses, closes or lists the keys.").to_owned()
+        }
+        Refusal::Enter => t!("Enter presses buttons: it can only go on to what is next.").to_owned(),
+        Refusal::Digit => t!("Digits are the numbers of photos in the grid.").to_owned(),
+        Refusal::Taken(id) => {
+            t!("“{action}” has this key. Give that another one first.", action = action_name(page, id))
+        }
+        Refusal::Unknown(id) => t!("There is no action {id}.", id = id),
     }
 }
 
@@ -97,11 +100,11 @@ pub fn KeyList(
                         } else {
                             view! { <kbd>{key.clone()}</kbd> }.into_any()
                         }).collect_view();
-                        view! { <div><dt>{keys}</dt><dd>{text::translate(meaning)}</dd></div> }
+                        view! { <div><dt>{keys}</dt><dd>{*meaning}</dd></div> }
                     })
                     .collect_view()}
             </dl>
-            {note.map(|note| view! { <p>{text::translate(note)}</p> })}
+            {note.map(|note| view! { <p>{crate::text::translate(note)}</p> })}
             <p class="quiet">
                 {t!("Keys rest while you write in a field and while Ctrl, Alt or Meta is held.")} " "
                 <a href="/account#keys">{t!("Choose your own keys")}</a>

@@ -82,9 +82,9 @@ pub fn Keys() -> impl IntoView {
     let kept = Resource::new(|| (), |()| my_preferences());
     view! {
         <section class="stack" id="keys">
-            <h2>"Keys"</h2>
+            <h2>{t!("Keys")}</h2>
             <p class="quiet">
-                "For the pages on which photos are answered; they go with your account. Tab, Escape, the arrows, Space and ? mean the same everywhere."
+                {t!("For the pages on which photos are answered; they go with your account. Tab, Escape, the arrows, Space and ? mean the same everywhere.")}
             </p>
             {loaded(kept, |kept| view! { <Pages chosen=kept.keys/> })}
         </section>
@@ -98,11 +98,11 @@ fn Pages(
 ) -> impl IntoView {
     let choice = Choice { chosen: RwSignal::new(chosen), listening: RwSignal::new(None), refused: RwSignal::new(None) };
     let any = move || !choice.chosen.with(Chosen::is_empty);
-    let tables = [(Page::Annotate, "One photo after the other"), (Page::Grid, "Grid")].map(|(page, caption)| {
+    let tables = [(Page::Annotate, t!("One photo after the other")), (Page::Grid, t!("Grid"))].map(|(page, caption)| {
         let rows = page.actions().iter().map(|action| view! { <Row page action choice/> }).collect_view();
         view! {
             <Table caption>
-                <thead><tr><th scope="col">{caption}</th><th scope="col">"Keys"</th><th scope="col"><span class="visually-hidden">"Change"</span></th></tr></thead>
+                <thead><tr><th scope="col">{caption}</th><th scope="col">{t!("Keys")}</th><th scope="col"><span class="visually-hidden">{t!("Change")}</span></th></tr></thead>
                 <tbody>{rows}</tbody>
             </Table>
         }
@@ -110,7 +110,7 @@ fn Pages(
     view! {
         <div role="status">
             {move || choice.refused.get().map(|((page, id), reason)| view! {
-                <Alert tone=Tone::Bad>{format!("{}: {reason}", action_name(page, id))}</Alert>
+                <Alert tone=Tone::Bad>{t!("{action}: {reason}", action = action_name(page, id), reason = reason)}</Alert>
             })}
         </div>
         {tables.collect_view()}
@@ -119,7 +119,7 @@ fn Pages(
                 type="button" class="button" disabled=move || !any()
                 on:click=move |_| choice.save((Page::Annotate, ""), Chosen::new())
             >
-                "Bring all own keys of the pages back"
+                {t!("Bring all own keys of the pages back")}
             </button>
         </div>
     }
@@ -145,7 +145,8 @@ fn Row(
         choice.refused.set(None);
         choice.listening.set(Some(place));
     };
-    let (of_change, of_reset) = (format!("Change the key of {name}"), format!("Bring the key of {name} back"));
+    let (of_change, of_reset) =
+        (t!("Change the key of {name}", name = name), t!("Bring the key of {name} back", name = name));
     view! {
         <tr>
             <th scope="row">{name}</th>
@@ -153,7 +154,7 @@ fn Row(
             <td class="end">
                 {move || changed.get().then(|| view! {
                     <button type="button" class="button button-quiet" aria-label=of_reset.clone() on:click=move |_| choice.reset(place)>
-                        "Reset"
+                        {t!("Reset")}
                     </button>
                 })}
                 <button
@@ -163,7 +164,7 @@ fn Row(
                     on:keydown=move |event| if listening.get_untracked() { choice.press(place, &event) }
                     on:blur=move |_| if listening.get_untracked() { choice.listening.set(None) }
                 >
-                    {move || if listening.get() { "Press the new key…" } else { "Change" }}
+                    {move || if listening.get() { t!("Press the new key…") } else { t!("Change") }}
                 </button>
             </td>
         </tr>

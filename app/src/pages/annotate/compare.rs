@@ -20,9 +20,9 @@ pub fn Compare() -> impl IntoView {
     move || {
         desk.examples_open.get().then(|| {
             view! {
-                <section class="compare" id="examples" tabindex="0" aria-label="Examples">
+                <section class="compare" id="examples" tabindex="0" aria-label=t!("Examples")>
                     <button
-                        type="button" class="button button-quiet compare-close" aria-label="Close the examples"
+                        type="button" class="button button-quiet compare-close" aria-label=t!("Close the examples")
                         on:click=move |_| desk.examples_open.set(false)
                     >
                         "✕"
@@ -53,10 +53,10 @@ fn Examples(
         .collect();
     let name = text::attribute_name(&guide.attribute, language);
     let none = groups.is_empty().then(|| {
-        view! { <p class="quiet">"This guideline has no example photos yet. A lead adds them to its rules."</p> }
+        view! { <p class="quiet">{t!("This guideline has no example photos yet. A lead adds them to its rules.")}</p> }
     });
     view! {
-        <h2>{name}", examples"</h2>
+        <h2>{t!("{name}, examples", name = name)}</h2>
         {none}
         {groups.into_iter().map(|(shortcut, name, examples)| view! {
             <div class="compare-value">

@@ -220,7 +220,7 @@ fn changes(before: &[Guideline], after: &[Guideline]) -> Vec<(String, String)> {
             let old = before.iter().find(|old| old.attribute.key == guide.attribute.key)?;
             (version(old) != Some(current.version)).then(|| {
                 let name = crate::text::attribute_name(&guide.attribute, crate::text::language());
-                (name, format!("version {}: {}", current.version, current.change_note))
+                (name, t!("version {version}: {note}", version = current.version, note = current.change_note))
             })
         })
         .collect()

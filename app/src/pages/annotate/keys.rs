@@ -88,27 +88,29 @@ fn of_action(id: &str) -> Option<Command> {
 }
 
 /// How the page's own keys serve one hand; not true of keys that somebody chose.
-pub const ONE_HAND: &str = "One hand is enough. Left: 1 to 5, Q and E for not visible and unsure, Z, X, W and G, and Tab \
-    between attributes. Right, on the number pad: 1 to 9, 0 for not visible, + and −, Enter; Backspace takes back.";
+pub const ONE_HAND: &str = mark!(
+    "One hand is enough. Left: 1 to 5, Q and E for not visible and unsure, Z, X, W and G, and Tab \
+    between attributes. Right, on the number pad: 1 to 9, 0 for not visible, + and −, Enter; Backspace takes back."
+);
 
 /// All keys and what they do, for the list.
 pub fn list(layout: &Layout) -> Vec<KeyRow> {
     let fixed = |keys: &[&str], meaning| (keys.iter().map(|key| (*key).to_owned()).collect(), meaning);
     let row = |id, meaning| action_row(layout, id, meaning);
     vec![
-        value_row(layout, "choose a value of the attribute in focus (letters follow after the ninth)"),
-        row("not-visible", "not visible: the part cannot be judged in this photo"),
-        row("unsure", "unsure: visible, but the rules do not decide; Enter confirms, with or without a note"),
-        fixed(&["↑", "↓", "Tab"], "move between attributes"),
-        fixed(&["←", "→"], "move between the buttons of an attribute; Space presses one"),
-        row("undo", "take back the last answer, up to ten photos back"),
-        row("next-photo", "next photo, once every attribute has an answer"),
-        row("zoom-in", "closer; so do the wheel, two fingers and a double click"),
-        row("zoom-out", "further away; drag to look elsewhere"),
-        row("whole-photo", "the whole photo again"),
-        row("examples", "the guideline's example photos beside this one"),
-        row("guideline", "show or hide the guideline"),
-        fixed(&["?"], "show or hide this list"),
+        value_row(layout, t!("choose a value of the attribute in focus (letters follow after the ninth)")),
+        row("not-visible", t!("not visible: the part cannot be judged in this photo")),
+        row("unsure", t!("unsure: visible, but the rules do not decide; Enter confirms, with or without a note")),
+        fixed(&["↑", "↓", "Tab"], t!("move between attributes")),
+        fixed(&["←", "→"], t!("move between the buttons of an attribute; Space presses one")),
+        row("undo", t!("take back the last answer, up to ten photos back")),
+        row("next-photo", t!("next photo, once every attribute has an answer")),
+        row("zoom-in", t!("closer; so do the wheel, two fingers and a double click")),
+        row("zoom-out", t!("further away; drag to look elsewhere")),
+        row("whole-photo", t!("the whole photo again")),
+        row("examples", t!("the guideline's example photos beside this one")),
+        row("guideline", t!("show or hide the guideline")),
+        fixed(&["?"], t!("show or hide this list")),
     ]
 }
 

@@ -56,7 +56,7 @@ pub fn AnnotatePage() -> impl IntoView {
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
     let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
-        <Title text="Annotate"/>
+        <Title text=t!("Annotate")/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, me.await) {
@@ -152,7 +152,7 @@ fn Desk(
             class:annotate-started=started
             class:annotate-guide=move || desk.guide_open.get()
         >
-            <h1 class="visually-hidden">{format!("Annotate {}", project.name)}</h1>
+            <h1 class="visually-hidden">{t!("Annotate {project}", project = project.name)}</h1>
             <Keyboard/>
             <div class="annotate-stage" class:annotate-compare=move || desk.examples_open.get()>
                 <Stage/>

@@ -56,10 +56,10 @@ pub(crate) fn PendingLine(
         if unsaved == 0 {
             view! { <span class="quiet">{saved()}</span> }.into_any()
         } else if signed_out {
-            let words = format!("signed out, {} waiting since {since}: sign in", waiting(left));
+            let words = t!("signed out, {count} waiting since {time}: sign in", count = waiting(left), time = since);
             view! { <a class="badge badge-bad" rel="external" href=sign_in.clone()>{words}</a> }.into_any()
         } else if trouble {
-            let words = format!("offline, {} waiting since {since}", waiting(left));
+            let words = t!("offline, {count} waiting since {time}", count = waiting(left), time = since);
             view! { <span class="badge badge-warning">{words}</span> }.into_any()
         } else {
             view! { <span class="quiet">{saving(left)}</span> }.into_any()
@@ -80,13 +80,15 @@ pub(crate) fn PendingLine(
 /// Whether closing the page is safe, and what it would mean.
 fn closing_means(keeping: Keeping) -> (bool, &'static str) {
     match keeping {
-        _ if keeping.is_safe() => (true, "Kept in this browser: closing the page is safe."),
-        Keeping { place: Place::Database, .. } => (false, "Being written in this browser: do not close the page yet."),
+        _ if keeping.is_safe() => (true, t!("Kept in this browser: closing the page is safe.")),
+        Keeping { place: Place::Database, .. } => {
+            (false, t!("Being written in this browser: do not close the page yet."))
+        }
         Keeping { place: Place::LocalStorage, .. } => {
-            (false, "This browser has no database: kept until a private window closes. Do not close it.")
+            (false, t!("This browser has no database: kept until a private window closes. Do not close it."))
         }
         Keeping { place: Place::Memory, .. } => {
-            (false, "This browser keeps nothing: closing the page loses what waits.")
+            (false, t!("This browser keeps nothing: closing the page loses what waits."))
         }
     }
 }

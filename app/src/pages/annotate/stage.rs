@@ -53,19 +53,19 @@ pub fn Stage() -> impl IntoView {
         {move || closer.get().map(|scale| view! {
             <button type="button" class="stage-zoom" on:click=move |_| desk.zoom.set(Zoom::default())>
                 <span class="numeric">{text::percent(scale, 0)}</span>
-                " Whole photo " <kbd>{desk.key_of("whole-photo")}</kbd>
+                " " {t!("Whole photo")} " " <kbd>{desk.key_of("whole-photo")}</kbd>
             </button>
         })}
         {move || caption.get().map(|name| view! { <p class="stage-caption">{name}</p> })}
         {move || broken.get().then(|| view! {
             <div class="stage-broken" role="alert">
-                <p>"This photo could not be loaded."</p>
-                <Button on:click=again>"Load it again"</Button>
+                <p>{t!("This photo could not be loaded.")}</p>
+                <Button on:click=again>{t!("Load it again")}</Button>
             </div>
         })}
         // Read out when the photo changes.
         <p class="visually-hidden" aria-live="polite">
-            {move || caption.get().map(|name| format!("Photo {name}"))}
+            {move || caption.get().map(|name| t!("Photo {name}", name = name))}
         </p>
     }
 }
@@ -174,7 +174,7 @@ fn Picture(
             }
             width=photo.photo.width.to_string()
             height=photo.photo.height.to_string()
-            alt=format!("Photo {}", photo.photo.name)
+            alt=t!("Photo {name}", name = photo.photo.name)
             aria-hidden=move || (!shown.get()).then_some("true")
             decoding="async"
             draggable="false"
@@ -205,42 +205,43 @@ pub fn Empty(
     };
     let body = match state {
         State::Working => ().into_any(),
-        State::Loading => view! { <Loading what="photos"/> }.into_any(),
+        State::Loading => view! { <Loading what=t!("photos")/> }.into_any(),
         State::NoAttributes => view! {
-            <EmptyState title="Nothing to answer yet">
-                <p>"This project has no attributes that annotators answer. A lead adds them with an import."</p>
-                {link("/import", "Import")}
+            <EmptyState title=t!("Nothing to answer yet")>
+                <p>{t!("This project has no attributes that annotators answer. A lead adds them with an import.")}</p>
+                {link("/import", t!("Import"))}
             </EmptyState>
         }
         .into_any(),
         State::NoPhotos => view! {
-            <EmptyState title="No photos yet">
-                <p>"Photos show up here as soon as a lead has imported them."</p>
-                {link("/import", "Import photos")}
+            <EmptyState title=t!("No photos yet")>
+                <p>{t!("Photos show up here as soon as a lead has imported them.")}</p>
+                {link("/import", t!("Import photos"))}
             </EmptyState>
         }
         .into_any(),
         State::AllDone => view! {
-            <EmptyState title="All done">
-                <p>"You have answered every photo that needs you. New ones, and photos whose guideline changes, show up here by themselves."</p>
-                {ask_again("Look again")}
+            <EmptyState title=t!("All done")>
+                <p>{t!("You have answered every photo that needs you. New ones, and photos whose guideline changes, show up here by themselves.")}</p>
+                {ask_again(t!("Look again"))}
             </EmptyState>
         }
         .into_any(),
         State::HeldByOthers(slots) => view! {
-            <EmptyState title="Others have the rest">
-                <p>{format!(
-                    "{} with other annotators now. What they give back shows up here by itself.",
-                    text::count(slots, "photo is", "photos are"),
+            <EmptyState title=t!("Others have the rest")>
+                <p>{n!(
+                    slots,
+                    "{count} photo is with other annotators now. What they give back shows up here by itself.",
+                    "{count} photos are with other annotators now. What they give back shows up here by itself."
                 )}</p>
-                {ask_again("Look again")}
+                {ask_again(t!("Look again"))}
             </EmptyState>
         }
         .into_any(),
         State::Trouble(failure) => view! {
-            <EmptyState title="No photos could be fetched">
+            <EmptyState title=t!("No photos could be fetched")>
                 <p>{failure.sentence()}</p>
-                {ask_again("Try again")}
+                {ask_again(t!("Try again"))}
             </EmptyState>
         }
         .into_any(),

@@ -41,18 +41,18 @@ pub fn StatusBar() -> impl IntoView {
             <ProgressBar
                 done=Signal::derive(move || progress.get().done)
                 total=Signal::derive(move || progress.get().done + progress.get().open)
-                label="Your photos"
+                label=t!("Your photos")
             />
             <div class="status-line">
                 <span class="numeric">
                     {move || {
                         let progress = progress.get();
-                        format!("{} done, {} open", text::number(progress.done), text::number(progress.open))
+                        t!("{done} done, {open} open", done = text::number(progress.done), open = text::number(progress.open))
                     }}
                 </span>
                 <PendingLine
                     pending keeping=driver.keeping sign_in=sign_in()
-                    saved=|| "all saved".to_owned() saving=|n| format!("saving {n}") waiting=|n| text::number(n)
+                    saved=|| t!("all saved").to_owned() saving=|n| t!("saving {count}", count = n) waiting=|n| text::number(n)
                 />
             </div>
             <div class="status-line status-tools">
@@ -61,7 +61,7 @@ pub fn StatusBar() -> impl IntoView {
                     disabled=Signal::derive(move || !can_undo.get())
                     on:click=move |_| driver.send(Event::Undo)
                 >
-                    "Undo " <kbd>{desk.key_of("undo")}</kbd>
+                    {t!("Undo")} " " <kbd>{desk.key_of("undo")}</kbd>
                 </Button>
                 <button
                     type="button"
@@ -70,7 +70,7 @@ pub fn StatusBar() -> impl IntoView {
                     aria-controls="guide"
                     on:click=move |_| desk.guide_open.update(|open| *open = !*open)
                 >
-                    "Guideline " <kbd>{desk.key_of("guideline")}</kbd>
+                    {t!("Guideline")} " " <kbd>{desk.key_of("guideline")}</kbd>
                 </button>
                 <button
                     type="button"
@@ -79,12 +79,12 @@ pub fn StatusBar() -> impl IntoView {
                     aria-controls="examples"
                     on:click=move |_| desk.examples_open.update(|open| *open = !*open)
                 >
-                    "Examples " <kbd>{desk.key_of("examples")}</kbd>
+                    {t!("Examples")} " " <kbd>{desk.key_of("examples")}</kbd>
                 </button>
-                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
-                <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">
+                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>{t!("Keys")} " " <kbd>"?"</kbd></Button>
+                <label class="check status-auto" title=t!("Go to the next photo by itself once every attribute has an answer")>
                     <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
-                    "auto next"
+                    {t!("auto next")}
                 </label>
             </div>
             <News/>
@@ -102,11 +102,11 @@ fn News() -> impl IntoView {
                 let closed = name.clone();
                 view! {
                     <div class="alert alert-note news">
-                        <span>{format!("New guideline for {name}, {change}")}</span>
+                        <span>{t!("New guideline for {name}, {change}", name = name, change = change)}</span>
                         <button
                             type="button"
                             class="button button-quiet"
-                            aria-label="Close"
+                            aria-label=t!("Close")
                             on:click=move |_| driver.news.update(|news| news.retain(|(name, _)| *name != closed))
                         >
                             "✕"
@@ -137,10 +137,10 @@ pub fn Refused() -> impl IntoView {
                         <div class="alert alert-bad refused-one">
                             <img src=media_url(&driver.key(), photo.id, Variant::Thumbnail) alt=photo.name.clone() width="56" height="56"/>
                             <div class="stack-s">
-                                <p><b>{photo.name.clone()}</b>" was not saved: " {reason}</p>
+                                <p>{text::arranged(t!("{photo} was not saved: {reason}"), [("photo", view! { <b>{photo.name.clone()}</b> }.into_any()), ("reason", reason.into_any())])}</p>
                                 <div class="row">
-                                    <Button on:click=move |_| driver.send(Event::Rework(id))>"Answer again"</Button>
-                                    <Button weight=Weight::Quiet on:click=move |_| driver.send(Event::Discard(id))>"Discard"</Button>
+                                    <Button on:click=move |_| driver.send(Event::Rework(id))>{t!("Answer again")}</Button>
+                                    <Button weight=Weight::Quiet on:click=move |_| driver.send(Event::Discard(id))>{t!("Discard")}</Button>
                                 </div>
                             </div>
                         </div>

@@ -12,7 +12,7 @@ use crate::{
         button::{Button, Weight},
         dialog::Dialog,
         keys::value_key,
-        markdown::Markdown,
+        markdown::Translated,
         photo::{PhotoImage, Variant},
     },
     pages::annotate::pending::{Pending, PendingLine},
@@ -75,12 +75,12 @@ pub fn Head() -> impl IntoView {
     let rule = move || {
         let (guide, value) = (desk.guide()?, value.get()?);
         let rule = guide.text.rules.iter().find(|rule| rule.value == value)?;
-        Some(rule.rule.get(language).unwrap_or_default().to_owned()).filter(|rule| !rule.is_empty())
+        Some(rule.rule.clone()).filter(|texts| texts.get(language).is_some())
     };
     view! {
         <div class="grid-head">
-            <div class="grid-choice" role="group" aria-label="Attribute">{tabs}</div>
-            <div class="grid-choice" role="group" aria-label="Suggested value">{values}</div>
+            <div class="grid-choice" role="group" aria-label=t!("Attribute")>{tabs}</div>
+            <div class="grid-choice" role="group" aria-label=t!("Suggested value")>{values}</div>
             <div class="grid-tools">
                 <Saves/>
                 <Tools/>
@@ -88,8 +88,8 @@ pub fn Head() -> impl IntoView {
         </div>
         {move || rule().map(|rule| view! {
             <details class="grid-rule">
-                <summary>"The rule for this value"</summary>
-                <Markdown text=rule/>
+                <summary>{t!("The rule for this value")}</summary>
+                <Translated texts=rule/>
             </details>
         })}
     }
@@ -111,13 +111,13 @@ fn Saves() -> impl IntoView {
     let session = desk.driver.session;
     let pending = Memo::new(move |_| session.with(|session| Pending::of(session.outbox())));
     let answered = Memo::new(move |_| session.with(Session::answered));
-    let answers = move || text::count(answered.get(), "answer", "answers");
+    let answers = move || n!(answered.get(), "{count} answer", "{count} answers");
     view! {
         <p class="grid-saves">
             <PendingLine
                 pending keeping=desk.driver.keeping sign_in=format!("/sign-in?next=/p/{}/grid", desk.driver.key())
-                saved=move || format!("{}, all saved", answers()) saving=move |_| format!("{}, saving", answers())
-                waiting=|screens| text::count(screens, "screen", "screens")
+                saved=move || t!("{answers}, all saved", answers = answers()) saving=move |_| t!("{answers}, saving", answers = answers())
+                waiting=|screens| n!(screens, "{count} screen", "{count} screens")
             />
         </p>
     }
@@ -131,15 +131,15 @@ fn Tools() -> impl IntoView {
     let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let none = Memo::new(move |_| session.with(|s| s.shown().and_then(Shown::cursor).is_none()));
     view! {
-        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>"Look " <kbd>{desk.key_of("look")}</kbd></Button>
+        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>{t!("Look")} " " <kbd>{desk.key_of("look")}</kbd></Button>
         <Button
             weight=Weight::Quiet
             disabled=Signal::derive(move || !can_undo.get())
             on:click=move |_| desk.driver.send(Event::Undo)
         >
-            "Undo " <kbd>{desk.key_of("undo")}</kbd>
+            {t!("Undo")} " " <kbd>{desk.key_of("undo")}</kbd>
         </Button>
-        <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
+        <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>{t!("Keys")} " " <kbd>"?"</kbd></Button>
     }
 }
 
@@ -172,9 +172,9 @@ pub fn ActionBar() -> impl IntoView {
             )
         });
         let special = [
-            (Mark::Answer(Answer::NotVisible), "Not visible", "not-visible"),
-            (Mark::Answer(Answer::Unsure), "Unsure", "unsure"),
-            (Mark::Later, "Later", "later"),
+            (Mark::Answer(Answer::NotVisible), t!("Not visible"), "not-visible"),
+            (Mark::Answer(Answer::Unsure), t!("Unsure"), "unsure"),
+            (Mark::Later, t!("Later"), "later"),
         ];
         let special = special.map(|(mark, name, id)| (mark, name.to_owned(), Some(desk.key_of(id))));
         values
@@ -207,9 +207,9 @@ pub fn ActionBar() -> impl IntoView {
             let rest = shown.photos().len() - shown.marked();
             let name = desk.guide().map(|guide| text::value_name(&guide.attribute, shown.value(), language))?;
             Some(match (rest, shown.marked()) {
-                (rest, 0) => format!("All {rest} are {name}"),
-                (0, marked) => format!("Save {marked} marked"),
-                (rest, marked) => format!("{rest} are {name}, {marked} marked"),
+                (rest, 0) => t!("All {count} are {name}", count = rest, name = name),
+                (0, marked) => t!("Save {marked} marked", marked = marked),
+                (rest, marked) => t!("{count} are {name}, {marked} marked", count = rest, name = name, marked = marked),
             })
         })
     };
@@ -217,11 +217,11 @@ pub fn ActionBar() -> impl IntoView {
         <div class="grid-actions" hidden=move || !open.get()>
             <p class="grid-pointed quiet">
                 {move || match pointed.get() {
-                    Some(index) => format!("Photo {}", index + 1),
-                    None => "Point at an exception: its number, arrows, or a click".to_owned(),
+                    Some(index) => t!("Photo {name}", name = index + 1),
+                    None => t!("Point at an exception: its number, arrows, or a click").to_owned(),
                 }}
             </p>
-            <div class="grid-answers" role="group" aria-label="Answer of the photo that is pointed at">{answers}</div>
+            <div class="grid-answers" role="group" aria-label=t!("Answer of the photo that is pointed at")>{answers}</div>
             <div class="grid-buttons">
                 <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Accept)>
                     {accept} " " <kbd>{desk.key_of("accept")}</kbd>
@@ -236,7 +236,7 @@ pub fn ActionBar() -> impl IntoView {
 pub fn Look() -> impl IntoView {
     let desk = expect_context::<Desk>();
     view! {
-        <Dialog open=desk.look_open title="Photo" wide=true>
+        <Dialog open=desk.look_open title=t!("Photo") wide=true>
             {move || desk.pointed().map(|photo| view! {
                 <PhotoImage project_key=desk.driver.key() photo variant=Variant::Web class="grid-large" eager=true/>
             })}
@@ -254,10 +254,14 @@ pub fn Refused() -> impl IntoView {
             <For each=move || refused.get() key=|(pending, _)| pending.key let:((pending, reason))>
                 <div class="alert alert-bad grid-refused">
                     <p>
-                        <b>{text::count(pending.submission.answers.len() as i64, "answer was", "answers were")}</b>
-                        " not saved: " {reason} " The photos come again."
+                        {n!(
+                            pending.submission.answers.len() as i64,
+                            "{count} answer was not saved: {reason} The photos come again.",
+                            "{count} answers were not saved: {reason} The photos come again.",
+                            reason = reason
+                        )}
                     </p>
-                    <Button weight=Weight::Quiet on:click=move |_| desk.driver.send(Event::Discard(pending.key))>"Close"</Button>
+                    <Button weight=Weight::Quiet on:click=move |_| desk.driver.send(Event::Discard(pending.key))>{t!("Close")}</Button>
                 </div>
             </For>
         </div>

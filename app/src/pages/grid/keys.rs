@@ -63,17 +63,17 @@ pub fn list(layout: &Layout) -> Vec<KeyRow> {
     let fixed = |keys: &[&str], meaning| (keys.iter().map(|key| (*key).to_owned()).collect(), meaning);
     let row = |id, meaning| action_row(layout, id, meaning);
     vec![
-        row("accept", "Accept the screen: every photo as suggested, except those that are marked"),
-        fixed(&["1", "2", "…"], "Point at the photo with this number"),
-        fixed(&["←", "→", "↑", "↓"], "Point at the next photo"),
-        value_row(layout, "Mark the photo with another value"),
-        row("not-visible", "Mark it as not visible"),
-        row("unsure", "Mark it as unsure"),
-        row("later", "Put it off: it comes on the annotate page"),
-        row("unmark", "Take its mark away"),
-        row("look", "Look at it large"),
-        row("undo", "Take the last mark away, or the last screen back"),
-        fixed(&["?"], "Show or hide this list"),
+        row("accept", t!("Accept the screen: every photo as suggested, except those that are marked")),
+        fixed(&["1", "2", "…"], t!("Point at the photo with this number")),
+        fixed(&["←", "→", "↑", "↓"], t!("Point at the next photo")),
+        value_row(layout, t!("Mark the photo with another value")),
+        row("not-visible", t!("Mark it as not visible")),
+        row("unsure", t!("Mark it as unsure")),
+        row("later", t!("Put it off: it comes on the annotate page")),
+        row("unmark", t!("Take its mark away")),
+        row("look", t!("Look at it large")),
+        row("undo", t!("Take the last mark away, or the last screen back")),
+        fixed(&["?"], t!("Show or hide this list")),
     ]
 }
 

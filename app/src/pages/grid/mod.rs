@@ -53,7 +53,7 @@ pub fn GridPage() -> impl IntoView {
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
     let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
-        <Title text="Grid"/>
+        <Title text=t!("Grid")/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, me.await) {
@@ -153,7 +153,7 @@ fn Board(
     let stage = Memo::new(move |_| driver.session.with(session::Session::stage));
     view! {
         <div class="grid-page full-window">
-            <h1 class="visually-hidden">{format!("Answer photos of {} by the screen", project.name)}</h1>
+            <h1 class="visually-hidden">{t!("Answer photos of {project} by the screen", project = project.name)}</h1>
             <Head/>
             <Refused/>
             <div class="grid-room" id=ROOM tabindex="-1" node_ref=room>
@@ -227,33 +227,33 @@ fn Empty(
     let annotate = format!("/p/{key}/annotate");
     let body = match stage {
         Stage::Working => ().into_any(),
-        Stage::Loading => view! { <Loading what="photos"/> }.into_any(),
+        Stage::Loading => view! { <Loading what=t!("photos")/> }.into_any(),
         Stage::NoAttributes => view! {
-            <EmptyState title="Nothing to answer yet">
-                <p>"This project has no attributes that annotators answer. A lead adds them with an import."</p>
+            <EmptyState title=t!("Nothing to answer yet")>
+                <p>{t!("This project has no attributes that annotators answer. A lead adds them with an import.")}</p>
             </EmptyState>
         }
         .into_any(),
         Stage::NoSuggestions => view! {
-            <EmptyState title="No suggestions">
+            <EmptyState title=t!("No suggestions")>
                 <p>
-                    "The grid shows photos by what is suggested for them. A lead chooses where suggestions come from on the suggestions page, and who sees them."
+                    {t!("The grid shows photos by what is suggested for them. A lead chooses where suggestions come from on the suggestions page, and who sees them.")}
                 </p>
-                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+                <a class="button button-primary" href=annotate>{t!("Annotate one by one")}</a>
             </EmptyState>
         }
         .into_any(),
         Stage::Done => view! {
-            <EmptyState title="This attribute is done">
-                <p>"Every photo with a suggestion has your answer. What is left, and the share that is always answered without suggestions, comes one by one."</p>
-                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+            <EmptyState title=t!("This attribute is done")>
+                <p>{t!("Every photo with a suggestion has your answer. What is left, and the share that is always answered without suggestions, comes one by one.")}</p>
+                <a class="button button-primary" href=annotate>{t!("Annotate one by one")}</a>
             </EmptyState>
         }
         .into_any(),
         Stage::Trouble(failure) => view! {
-            <EmptyState title="No photos could be fetched">
+            <EmptyState title=t!("No photos could be fetched")>
                 <p>{failure.sentence()}</p>
-                <Button weight=Weight::Primary on:click=move |_| desk.driver.send(Event::Refill)>"Try again"</Button>
+                <Button weight=Weight::Primary on:click=move |_| desk.driver.send(Event::Refill)>{t!("Try again")}</Button>
             </EmptyState>
         }
         .into_any(),

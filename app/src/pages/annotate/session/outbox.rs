@@ -38,12 +38,12 @@ impl Failure {
     pub fn sentence(&self) -> String {
         match self {
             Self::Unreachable => {
-                "The server cannot be reached. It is tried again every few seconds; your answers are kept here."
+                t!("The server cannot be reached. It is tried again every few seconds; your answers are kept here.")
                     .to_owned()
             }
-            Self::Busy(_) => "The server is busy. It is tried again in a moment.".to_owned(),
+            Self::Busy(_) => t!("The server is busy. It is tried again in a moment.").to_owned(),
             Self::SignedOut => {
-                "You are signed out. Sign in again to go on; your answers are kept in this browser.".to_owned()
+                t!("You are signed out. Sign in again to go on; your answers are kept in this browser.").to_owned()
             }
             Self::Refused(reason) => reason.clone(),
         }
