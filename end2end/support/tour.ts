@@ -83,10 +83,11 @@ export function stops(): Stop[] {
       name: 'guideline-editor',
       path: `${p}/guidelines/coat`,
       then: async (page) => {
-        await page.locator('.page-actions button').first().click();
+        await page.locator('.page-actions .button-primary').click();
         await expect(page.locator('#introduction')).toBeVisible();
       },
     },
+    { name: 'guideline-names', path: `${p}/guidelines/coat`, then: dialogOf('.page-actions button:not(.button-primary)') },
     { name: 'disagreements', path: `${p}/disagreements` },
     {
       name: 'review',
@@ -98,14 +99,14 @@ export function stops(): Stop[] {
       },
     },
     { name: 'datasets', path: `${p}/datasets` },
-    { name: 'freeze', path: `${p}/datasets`, then: dialogOf('.page-actions button') },
+    { name: 'freeze', path: `${p}/datasets`, then: dialogOf('.page-actions .button-primary') },
     { name: 'dataset', path: `${p}/datasets/v1` },
     { name: 'runs', path: `${p}/runs` },
     {
       name: 'run-start',
       path: `${p}/runs`,
       then: async (page) => {
-        await dialogOf('.page-actions button')(page);
+        await dialogOf('.page-actions .button-primary')(page);
         await page.locator('.run-more summary').click();
       },
     },

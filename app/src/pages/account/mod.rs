@@ -90,7 +90,7 @@ fn Tokens() -> impl IntoView {
             })}
             <ActionForm action=create attr:class="form-inline">
                 <Field id="token-label" label=t!("What it is for")>
-                    <input class="input" id="token-label" name="label" required maxlength="100" placeholder="nightly export"/>
+                    <input class="input" id="token-label" name="label" required maxlength="100" placeholder=t!("nightly export")/>
                 </Field>
                 <Button submit=true busy=create.pending()>{t!("Make a token")}</Button>
             </ActionForm>
