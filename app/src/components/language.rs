@@ -46,9 +46,9 @@ pub fn LanguageSetting(
     view! {
         <section class="stack">
             <h2 id="language-heading">{t!("Language")}</h2>
-            <form class="form-inline" method="post" action="/language">
+            <form class="row" method="post" action="/language">
                 <input type="hidden" name="next" value="/account"/>
-                <select class="select" name="language" aria-labelledby="language-heading">
+                <select class="select select-short" name="language" aria-labelledby="language-heading">
                     <option value="" selected=chosen.is_none()>{t!("As the browser asks")}</option>
                     {options}
                 </select>
