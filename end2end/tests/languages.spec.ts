@@ -88,7 +88,7 @@ test('guidelines and values are shown in the language, and can be written in eac
   await enter(page);
   await open(page, `${project}/guidelines/ear`);
   await expect(page.getByRole('heading', { name: 'ガイドライン: 耳' })).toBeVisible();
-  await expect(page.locator('.rule h3').first()).toHaveText('断耳');
+  await expect(page.locator('.rule h2').first()).toHaveText('断耳');
   await expect(page.locator('.guideline')).toContainText('先端まで耳全体が立っている');
   await page.getByRole('button', { name: '編集' }).click();
   const rule = page.locator('#rule-drop');

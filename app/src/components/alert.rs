@@ -99,7 +99,7 @@ pub fn ErrorView(
     });
     view! {
         <div class="empty empty-error" role="alert">
-            <p class="empty-title">{title}</p>
+            <h1 class="empty-title">{title}</h1>
             <div class="empty-body">
                 <p>{error.to_string()}</p>
                 {hint.map(|hint| view! { <p class="quiet">{hint}</p> })}

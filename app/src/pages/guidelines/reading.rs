@@ -108,10 +108,10 @@ fn RuleItem(
         .collect_view();
     view! {
         <li class="rule">
-            <h3>
+            <h2>
                 {name.clone()}
                 {retired.then(|| view! { " "<span class="badge">{t!("retired")}</span> })}
-            </h3>
+            </h2>
             <Translated texts/>
             <ul class="examples">{examples}</ul>
         </li>

@@ -54,7 +54,7 @@ pub fn RuleEditor(
     view! {
         <li class="card rule-editor">
             <div class="row row-apart">
-                <h3><label for=id.clone()>{name.clone()}</label></h3>
+                <h2><label for=id.clone()>{name.clone()}</label></h2>
                 <span class="row">
                     <Button weight=Weight::Quiet disabled=index == 0 attr:aria-label=t!("Move the rule of {name} up", name = name) on:click=move |_| state.move_rule(index, true)>"↑"</Button>
                     <Button weight=Weight::Quiet disabled=last attr:aria-label=t!("Move the rule of {name} down", name = name) on:click=move |_| state.move_rule(index, false)>"↓"</Button>
