@@ -49,20 +49,28 @@ pub(crate) fn PendingLine(
     /// So many entries, in words.
     waiting: impl Fn(i64) -> String + Send + Sync + 'static,
 ) -> impl IntoView {
-    let line = move || {
+    // What goes as it should is not read out: it would be said after every answer.
+    let calm = move || {
+        let Pending { unsaved, trouble, signed_out, .. } = pending.get();
+        let words = match unsaved {
+            0 => Some(saved()),
+            _ if trouble || signed_out => None,
+            left => Some(saving(left as i64)),
+        };
+        words.map(|words| view! { <span class="quiet">{words}</span> })
+    };
+    let alarm = move || {
         let Pending { unsaved, since, trouble, signed_out } = pending.get();
         let since = since.map(clock).unwrap_or_default();
         let left = unsaved as i64;
-        if unsaved == 0 {
-            view! { <span class="quiet">{saved()}</span> }.into_any()
-        } else if signed_out {
+        if unsaved > 0 && signed_out {
             let words = t!("signed out, {count} waiting since {time}: sign in", count = waiting(left), time = since);
             view! { <a class="badge badge-bad" rel="external" href=sign_in.clone()>{words}</a> }.into_any()
-        } else if trouble {
+        } else if unsaved > 0 && trouble {
             let words = t!("offline, {count} waiting since {time}", count = waiting(left), time = since);
             view! { <span class="badge badge-warning">{words}</span> }.into_any()
         } else {
-            view! { <span class="quiet">{saving(left)}</span> }.into_any()
+            ().into_any()
         }
     };
     let closing = move || {
@@ -74,7 +82,7 @@ pub(crate) fn PendingLine(
             view! { <span class="saves-closing" class:saves-unsafe=!safe>{words}</span> }
         })
     };
-    view! { <span class="saves" role="status">{line} {closing}</span> }
+    view! { <span class="saves">{calm} <span role="status">{alarm} {closing}</span></span> }
 }
 
 /// Whether closing the page is safe, and what it would mean.
