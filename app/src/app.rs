@@ -31,14 +31,14 @@ use crate::{
         suggestions::SuggestionsPage,
         users::UsersPage,
     },
-    text::Language,
+    text,
 };
 
 /// The HTML document around the app, for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     view! {
         <!DOCTYPE html>
-        <html lang=Language::default().code()>
+        <html lang=text::language()>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
@@ -59,7 +59,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    provide_context(Language::default());
     provide_toasts();
     provide_context(SignedIn(Resource::new(|| (), |()| people::read_me())));
 

@@ -10,11 +10,14 @@
 
 #![recursion_limit = "512"]
 
+// First: its macros are for all the others.
+#[macro_use]
+pub mod text;
+
 pub mod api;
 pub mod app;
 pub mod components;
 pub mod pages;
-pub mod text;
 
 /// The browser package's entry point: takes over the page that the server rendered.
 #[cfg(feature = "hydrate")]

@@ -2,32 +2,38 @@
 
 use kenami_domain::{
     answer::Answer,
+    dataset::Split,
     roles::Role,
     schema::Attribute,
     view::job::{JobKind, JobState},
 };
-use leptos::prelude::use_context;
 
-/// The language that the page speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
+#[macro_use]
+pub mod messages;
+
+pub use kenami_domain::language::Language;
+pub use messages::{arranged, translate, translate_sentence};
+
+/// The language that the page speaks: on the server, from the request's context.
+#[cfg(not(feature = "hydrate"))]
+pub fn page_language() -> Language {
+    leptos::prelude::use_context().unwrap_or_default()
 }
 
-impl Language {
-    /// The code for `lang` attributes and for [`kenami_domain::schema::Texts`].
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::English => "en",
-        }
-    }
+/// The language that the page speaks: in the browser, that of the document, as the server has rendered it. Event handlers
+/// have no context; changing the language loads the page again.
+#[cfg(feature = "hydrate")]
+pub fn page_language() -> Language {
+    static OF_DOCUMENT: std::sync::OnceLock<Language> = std::sync::OnceLock::new();
+    *OF_DOCUMENT.get_or_init(|| {
+        let root = leptos::prelude::document().document_element();
+        root.and_then(|root| root.get_attribute("lang")).and_then(|code| code.parse().ok()).unwrap_or_default()
+    })
 }
 
-/// The code of the page's language, from its context.
+/// The code of the page's language.
 pub fn language() -> &'static str {
-    use_context::<Language>().unwrap_or_default().code()
+    page_language().code()
 }
 
 /// An attribute's name.
@@ -49,60 +55,76 @@ pub fn value_name(attribute: &Attribute, key: &str, language: &str) -> String {
 pub fn answer_name(attribute: &Attribute, answer: &Answer, language: &str) -> String {
     match answer {
         Answer::Value(key) => value_name(attribute, key, language),
-        Answer::NotVisible => "not visible".to_owned(),
-        Answer::Unsure => "unsure".to_owned(),
+        Answer::NotVisible => t!("not visible").to_owned(),
+        Answer::Unsure => t!("unsure").to_owned(),
     }
 }
 
 /// A role's name.
 pub fn role_name(role: Role) -> &'static str {
     match role {
-        Role::Annotator => "Annotator",
-        Role::Reviewer => "Reviewer",
-        Role::Lead => "Lead",
+        Role::Annotator => t!("Annotator"),
+        Role::Reviewer => t!("Reviewer"),
+        Role::Lead => t!("Lead"),
     }
 }
 
 /// What a role may do, in a sentence.
 pub fn role_rights(role: Role) -> &'static str {
     match role {
-        Role::Annotator => "answers photos and reads the guidelines",
-        Role::Reviewer => "also decides disagreements and sees datasets and runs",
-        Role::Lead => "also writes guidelines, imports, invites, freezes, exports and trains",
+        Role::Annotator => t!("answers photos and reads the guidelines"),
+        Role::Reviewer => t!("also decides disagreements and sees datasets and runs"),
+        Role::Lead => t!("also writes guidelines, imports, invites, freezes, exports and trains"),
     }
 }
 
 /// What a job does, as a noun.
 pub fn job_kind_name(kind: JobKind) -> &'static str {
     match kind {
-        JobKind::Import => "Import",
-        JobKind::Export => "Export",
-        JobKind::Train => "Training",
-        JobKind::Predict => "Prediction",
+        JobKind::Import => t!("Import"),
+        JobKind::Export => t!("Export"),
+        JobKind::Train => t!("Training"),
+        JobKind::Predict => t!("Prediction"),
     }
 }
 
 /// What went wrong in a plain form (sign-in, joining, password), by the code in the address.
 pub fn sign_in_error(code: &str) -> &'static str {
     match code {
-        "credentials" => "Name and password do not fit together.",
-        "throttled" => "Too many attempts. Wait a minute and try again.",
-        "link" => "This link does not work any more. Ask for a new one.",
-        "name" => "The name does not fit: letters, digits, . _ and -, at most 64, beginning with a letter or digit.",
-        "password" => "The password does not fit: 10 to 256 characters, and the current one must be right.",
-        "taken" => "Somebody has this name already. Choose another.",
-        _ => "Something went wrong on the server; it has been logged.",
+        "credentials" => t!("Name and password do not fit together."),
+        "throttled" => t!("Too many attempts. Wait a minute and try again."),
+        "link" => t!("This link does not work any more. Ask for a new one."),
+        "name" => {
+            t!("The name does not fit: letters, digits, . _ and -, at most 64, beginning with a letter or digit.")
+        }
+        "password" => t!("The password does not fit: 10 to 256 characters, and the current one must be right."),
+        "taken" => t!("Somebody has this name already. Choose another."),
+        _ => t!("Something went wrong on the server; it has been logged."),
     }
+}
+
+/// The name of a part of a dataset.
+pub fn split_name(split: Split) -> &'static str {
+    match split {
+        Split::Train => t!("train"),
+        Split::Validation => t!("validation"),
+        Split::Test => t!("test"),
+    }
+}
+
+/// As [`split_name`], by the word that curves and metrics use; another word is itself.
+pub fn split_name_of(word: &str) -> &str {
+    Split::ALL.into_iter().find(|split| split.as_str() == word).map_or(word, |split| split_name(split))
 }
 
 /// Where a job stands.
 pub fn job_state_name(state: JobState) -> &'static str {
     match state {
-        JobState::Queued => "waiting",
-        JobState::Running => "running",
-        JobState::Done => "done",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
+        JobState::Queued => t!("waiting"),
+        JobState::Running => t!("running"),
+        JobState::Done => t!("done"),
+        JobState::Failed => t!("failed"),
+        JobState::Cancelled => t!("cancelled"),
     }
 }
 
@@ -127,9 +149,9 @@ pub fn count(value: i64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
-/// A share from 0 to 1 as a percentage with `digits` decimals: `72.4 %`.
+/// A share from 0 to 1 as a percentage with `digits` decimals: `72.4 %`, in Japanese `72.4%`.
 pub fn percent(share: f64, digits: usize) -> String {
-    format!("{:.digits$} %", share * 100.0)
+    t!("{number} %", number = format!("{:.digits$}", share * 100.0))
 }
 
 /// `part` of `whole` in whole percent, rounded down so that 100 % means all; 0 where there is nothing.
@@ -141,16 +163,16 @@ pub fn whole_percent(part: i64, whole: i64) -> i64 {
 pub fn duration(milliseconds: f64) -> String {
     let seconds = milliseconds / 1000.0;
     if milliseconds < 999.5 {
-        format!("{milliseconds:.0} ms")
+        t!("{number} ms", number = format!("{milliseconds:.0}"))
     } else if seconds < 59.95 {
-        format!("{seconds:.1} s")
+        t!("{number} s", number = format!("{seconds:.1}"))
     } else {
         let seconds = seconds.round() as u64;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
         if minutes < 60 {
-            format!("{minutes} min {seconds} s")
+            t!("{minutes} min {seconds} s", minutes = minutes, seconds = seconds)
         } else {
-            format!("{} h {} min", minutes / 60, minutes % 60)
+            t!("{hours} h {minutes} min", hours = minutes / 60, minutes = minutes % 60)
         }
     }
 }

@@ -3,6 +3,8 @@
 //! - [`schema`]: attributes, their values, texts in several languages, priors.
 //! - [`answer`]: what an annotator may say of one attribute of one photo.
 //! - [`metrics`]: what a run measured.
+//! - [`keys`]: what keys mean on the pages on which photos are answered.
+//! - [`language`]: the languages that pages speak.
 //! - [`roles`]: who may do what.
 //! - [`dataset`]: the rows of an exported dataset, as the trainer and other programs read them.
 //! - [`run_config`]: what a run does.
@@ -22,7 +24,9 @@ pub mod consensus;
 pub mod csvio;
 pub mod dataset;
 pub mod freeze;
+pub mod keys;
 pub mod label_issues;
+pub mod language;
 pub mod metrics;
 pub mod names;
 pub mod roles;

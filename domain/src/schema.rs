@@ -16,6 +16,16 @@ impl Texts {
         Self(BTreeMap::from([("en".to_owned(), text.into())]))
     }
 
+    /// A text in one language alone.
+    pub fn of(language: &str, text: impl Into<String>) -> Self {
+        Self(BTreeMap::from([(language.to_owned(), text.into())]))
+    }
+
+    /// The text in exactly `language`; none where it is missing or empty.
+    pub fn own(&self, language: &str) -> Option<&str> {
+        self.0.get(language).map(String::as_str).filter(|text| !text.trim().is_empty())
+    }
+
     /// The text in `language`, else in English, else in any language, else nothing.
     pub fn get(&self, language: &str) -> Option<&str> {
         self.0.get(language).or_else(|| self.0.get("en")).or_else(|| self.0.values().next()).map(String::as_str)

@@ -1,6 +1,6 @@
 // A kenami of one's own: the optimised binary on a fresh data folder and a free port.
 import { ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -80,6 +80,14 @@ export class Kenami {
   /** Ends the server without a warning. */
   async kill(): Promise<void> {
     await this.end('SIGKILL');
+  }
+
+  /** Sends a signal to every process of this server's own PostgreSQL. */
+  async signalDatabase(signal: NodeJS.Signals): Promise<void> {
+    const file = await readFile(join(this.dataDir, 'postgres', 'data', 'postmaster.pid'), 'utf8');
+    const postmaster = file.split('\n')[0];
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'pid=', '--ppid', postmaster]);
+    for (const pid of [postmaster, ...stdout.trim().split(/\s+/)]) process.kill(Number(pid), signal);
   }
 
   /** Ends everything and removes the data folder. */

@@ -36,7 +36,7 @@ test('the grid says how to get suggestions, and a lead chooses where they come f
   await page.getByLabel('From', { exact: true }).selectOption('standards');
   await page.getByLabel('Answered without suggestions').fill('0');
   await page.getByRole('button', { name: 'Suggest', exact: true }).click();
-  await expect(page.getByText('ear: 185 photos')).toBeVisible();
+  await expect(page.getByText('Ear: 185 photos')).toBeVisible();
   await look(page, 'suggestions');
 });
 

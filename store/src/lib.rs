@@ -22,6 +22,7 @@ pub mod members;
 mod passwords;
 pub mod people;
 pub mod photos;
+pub mod preferences;
 pub mod projects;
 pub mod queue;
 pub mod review;

@@ -1,6 +1,9 @@
 //! Accounts: signing in, passwords, listing, disabling.
 
-use kenami_domain::view::people::{Me, UserRow};
+use kenami_domain::{
+    language::Language,
+    view::people::{Me, UserRow},
+};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -21,6 +24,15 @@ pub struct SignedIn {
     pub user: UserActor,
     /// The epoch that the session carries; see [`session_user`].
     pub session_epoch: i64,
+}
+
+/// The account of a session, as every request needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAccount {
+    /// The account.
+    pub user: UserActor,
+    /// The language that it has chosen for the pages.
+    pub language: Option<Language>,
 }
 
 /// Whether `name` may name an account: 1 to 64 ASCII letters, digits, `.`, `_`, `-`, first a letter or digit.
@@ -82,16 +94,24 @@ pub async fn sign_in(db: &Db, name: &str, password: &str) -> Result<SignedIn> {
 ///
 /// # Errors
 /// The database fails.
-pub async fn session_user(db: &Db, user_id: i64, session_epoch: i64) -> Result<Option<UserActor>> {
-    Ok(sqlx::query_as!(
-        UserActor,
-        "SELECT id, name, administrator FROM users
+pub async fn session_user(db: &Db, user_id: i64, session_epoch: i64) -> Result<Option<SessionAccount>> {
+    let row = sqlx::query!(
+        "SELECT id, name, administrator, language FROM users
          WHERE id = $1 AND session_epoch = $2 AND disabled_at IS NULL AND NOT built_in",
         user_id,
         session_epoch,
     )
     .fetch_optional(db)
-    .await?)
+    .await?;
+    Ok(row.map(|row| SessionAccount {
+        user: UserActor { id: row.id, name: row.name, administrator: row.administrator },
+        language: language_of(row.language),
+    }))
+}
+
+/// A stored language code; the table's check keeps any other out.
+fn language_of(code: Option<String>) -> Option<Language> {
+    code.and_then(|code| code.parse().ok())
 }
 
 /// The acting account.
@@ -100,13 +120,33 @@ pub async fn session_user(db: &Db, user_id: i64, session_epoch: i64) -> Result<O
 /// As [`require_server`] for [`Operation::OwnAccount`].
 pub async fn me(actor: &Actor, db: &Db) -> Result<Me> {
     let user_id = require_server(actor, db, Operation::OwnAccount).await?;
-    Ok(sqlx::query_as!(
-        Me,
-        r#"SELECT id, name, administrator, password_hash IS NOT NULL AS "has_password!" FROM users WHERE id = $1"#,
+    let row = sqlx::query!(
+        r#"SELECT id, name, administrator, password_hash IS NOT NULL AS "has_password!", language
+           FROM users WHERE id = $1"#,
         user_id,
     )
     .fetch_one(db)
-    .await?)
+    .await?;
+    Ok(Me {
+        id: row.id,
+        name: row.name,
+        administrator: row.administrator,
+        has_password: row.has_password,
+        language: language_of(row.language),
+    })
+}
+
+/// Sets the language that the acting account wants the pages in; none leaves it to the browser.
+///
+/// # Errors
+/// As [`require_server`] for [`Operation::OwnAccount`]; [`Error::Conflict`] for the command line, which sees no pages.
+pub async fn set_language(actor: &Actor, db: &Db, language: Option<Language>) -> Result<()> {
+    let user_id = require_server(actor, db, Operation::OwnAccount).await?;
+    refuse_built_in(actor)?;
+    sqlx::query!("UPDATE users SET language = $2 WHERE id = $1", user_id, language.map(Language::code))
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Changes the acting account's password and returns the new session epoch: every other session dies. `current` is needed

@@ -3,11 +3,11 @@
 mod world;
 
 use futures::future::join_all;
-use kenami_domain::roles::Role;
+use kenami_domain::{keys::Chosen, language::Language, roles::Role, view::people::Preferences};
 use kenami_store::{
     actor::{Actor, UserActor},
     error::Error,
-    links, members, people, projects, tokens,
+    links, members, people, preferences, projects, tokens,
 };
 use sqlx::PgPool;
 use world::{PETS, World};
@@ -197,6 +197,26 @@ async fn unknown_names_look_like_known_ones(db: PgPool) {
     assert!(matches!(people::sign_in(&db, "demo", "").await, Err(Error::Unauthenticated)));
 }
 
+/// Whose session it is, if it still holds.
+async fn whose(db: &PgPool, user_id: i64, epoch: i64) -> Option<UserActor> {
+    people::session_user(db, user_id, epoch).await.unwrap().map(|account| account.user)
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_language_is_kept_with_the_account_until_it_is_left_to_the_browser(db: PgPool) {
+    account(&db, "ann").await;
+    let signed_in = people::sign_in(&db, "ann", PASSWORD).await.unwrap();
+    let actor = Actor::User(signed_in.user.clone());
+    assert_eq!(people::me(&actor, &db).await.unwrap().language, None);
+    for language in [Some(Language::Japanese), Some(Language::English), None] {
+        people::set_language(&actor, &db, language).await.unwrap();
+        let of_session = people::session_user(&db, signed_in.user.id, signed_in.session_epoch).await.unwrap();
+        assert_eq!(of_session.unwrap().language, language);
+        assert_eq!(people::me(&actor, &db).await.unwrap().language, language);
+    }
+    assert!(matches!(people::set_language(&Actor::System, &db, None).await, Err(Error::Conflict(_))));
+}
+
 #[sqlx::test(migrations = "../migrations")]
 async fn a_new_password_ends_the_other_sessions(db: PgPool) {
     account(&db, "ann").await;
@@ -208,10 +228,10 @@ async fn a_new_password_ends_the_other_sessions(db: PgPool) {
     assert!(matches!(change(None, new).await, Err(Error::Invalid { field: "current", .. })));
     assert!(matches!(change(Some("wrong wrong"), new).await, Err(Error::Invalid { field: "current", .. })));
     assert!(matches!(change(Some(PASSWORD), "short").await, Err(Error::Invalid { field: "password", .. })));
-    assert_eq!(people::session_user(&db, one.user.id, other.session_epoch).await.unwrap(), Some(one.user.clone()));
+    assert_eq!(whose(&db, one.user.id, other.session_epoch).await, Some(one.user.clone()));
     let epoch = change(Some(PASSWORD), new).await.unwrap();
-    assert_eq!(people::session_user(&db, one.user.id, other.session_epoch).await.unwrap(), None);
-    assert_eq!(people::session_user(&db, one.user.id, epoch).await.unwrap(), Some(one.user.clone()));
+    assert_eq!(whose(&db, one.user.id, other.session_epoch).await, None);
+    assert_eq!(whose(&db, one.user.id, epoch).await, Some(one.user.clone()));
     assert!(matches!(people::sign_in(&db, "ann", PASSWORD).await, Err(Error::Unauthenticated)));
     assert_eq!(people::sign_in(&db, "ann", new).await.unwrap().session_epoch, epoch);
     assert!(matches!(people::change_password(&Actor::System, &db, None, new).await, Err(Error::Conflict(_))));
@@ -229,7 +249,7 @@ async fn a_sign_in_link_sets_a_password_once_and_the_next_replaces_it(db: PgPool
     // Whoever is signed in meanwhile: it is Ann's link.
     let signed_in = links::accept(&root, &db, &new, Some("ignored"), Some("forgot the old one")).await.unwrap();
     assert_eq!(signed_in.user, ann);
-    assert_eq!(people::session_user(&db, ann.id, session.session_epoch).await.unwrap(), None);
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None);
     assert!(people::sign_in(&db, "ann", "forgot the old one").await.is_ok());
     assert!(matches!(
         links::accept(&Actor::Anonymous, &db, &new, None, Some(PASSWORD)).await,
@@ -278,14 +298,14 @@ async fn a_disabled_account_is_out_at_once_everywhere(db: PgPool) {
     people::set_disabled(&root, &db, ann.id, true).await.unwrap();
     assert_eq!(world.number("SELECT sum(taken) FROM tasks").await, 0, "her photo goes back");
     assert!(matches!(people::sign_in(&db, "ann", PASSWORD).await, Err(Error::Unauthenticated)));
-    assert_eq!(people::session_user(&db, ann.id, session.session_epoch).await.unwrap(), None);
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None);
     assert_eq!(tokens::authenticate(&db, &token).await.unwrap(), None);
     assert!(matches!(people::me(&actor, &db).await, Err(Error::Unauthenticated)));
     assert!(matches!(projects::get(&actor, &db, PETS).await, Err(Error::Unauthenticated)));
     assert!(matches!(links::offer(&db, &invitation).await, Err(Error::NotFound("link"))));
     assert!(matches!(links::sign_in_link(&root, &db, ann.id).await, Err(Error::Conflict(_))));
     people::set_disabled(&root, &db, ann.id, false).await.unwrap();
-    assert_eq!(people::session_user(&db, ann.id, session.session_epoch).await.unwrap(), None, "old sessions stay dead");
+    assert_eq!(whose(&db, ann.id, session.session_epoch).await, None, "old sessions stay dead");
     assert!(matches!(links::offer(&db, &link).await, Err(Error::NotFound("link"))), "and old links");
     assert!(people::sign_in(&db, "ann", PASSWORD).await.is_ok());
     let system: i64 = sqlx::query_scalar("SELECT id FROM users WHERE built_in").fetch_one(&db).await.unwrap();
@@ -332,4 +352,23 @@ async fn accounts_have_names_of_their_own(db: PgPool) {
     assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["Annotator-A", "root"]);
     assert!(!rows[0].has_password && rows[1].has_password && rows[1].administrator && !rows[1].disabled);
     assert!(people::me(&root, &db).await.unwrap().has_password);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn keys_are_kept_with_the_account_and_checked(db: PgPool) {
+    let actor = Actor::User(account(&db, "ann").await);
+    let other = Actor::User(account(&db, "ben").await);
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), Preferences::default());
+    let chosen = Chosen::from([("annotate.undo".to_owned(), "y".to_owned())]);
+    preferences::save_keys(&actor, &db, &chosen).await.unwrap();
+    preferences::save_auto_advance(&actor, &db, false).await.unwrap();
+    let expected = Preferences { keys: chosen, auto_advance: false };
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), expected);
+    assert_eq!(preferences::get(&other, &db).await.unwrap(), Preferences::default());
+    let taken = Chosen::from([("annotate.undo".to_owned(), "g".to_owned())]);
+    let refused = preferences::save_keys(&actor, &db, &taken).await.unwrap_err();
+    assert!(matches!(refused, Error::Invalid { field: "keys", .. }), "{refused}");
+    assert_eq!(preferences::get(&actor, &db).await.unwrap(), expected, "what was kept stays");
+    preferences::save_keys(&actor, &db, &Chosen::new()).await.unwrap();
+    assert_eq!(preferences::get(&actor, &db).await.unwrap().keys, Chosen::new());
 }

@@ -1,25 +1,25 @@
 //! What a server function says when it fails.
 
+use std::fmt;
+
 use leptos::{
     prelude::{FromServerFnError, ServerFnErrorErr},
     server_fn::codec::JsonEncoding,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::text::translate_sentence;
+
 /// A failed server function, as the page learns of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApiError {
     /// Nobody is signed in.
-    #[error("Sign in first.")]
     Unauthenticated,
     /// The role is too low.
-    #[error("Your role here does not allow this.")]
     Forbidden,
     /// There is no such thing, or the user may not know of it.
-    #[error("There is no such {0}.")]
     NotFound(String),
     /// A field of the input does not fit.
-    #[error("{message}")]
     Invalid {
         /// The field.
         field: String,
@@ -27,18 +27,32 @@ pub enum ApiError {
         message: String,
     },
     /// The world has changed since the page looked.
-    #[error("{0}")]
     Conflict(String),
     /// Too many attempts: seconds to wait.
-    #[error("Too many attempts: try again in {0} seconds.")]
     TooMany(u64),
     /// The server cannot be reached.
-    #[error("The server cannot be reached. Check the connection and try again.")]
     Offline,
     /// The server failed; its log says why.
-    #[error("Something went wrong on the server; it has been logged.")]
     Internal,
 }
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => f.write_str(t!("Sign in first.")),
+            Self::Forbidden => f.write_str(t!("Your role here does not allow this.")),
+            Self::NotFound(what) => f.write_str(&t!("There is no such {thing}.", thing = translate_sentence(what))),
+            Self::Invalid { message, .. } | Self::Conflict(message) => f.write_str(message),
+            Self::TooMany(seconds) => {
+                f.write_str(&t!("Too many attempts: try again in {seconds} seconds.", seconds = seconds))
+            }
+            Self::Offline => f.write_str(t!("The server cannot be reached. Check the connection and try again.")),
+            Self::Internal => f.write_str(t!("Something went wrong on the server; it has been logged.")),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
 
 impl ApiError {
     /// The message, if the error concerns `field`.
@@ -87,8 +101,10 @@ impl From<kenami_store::error::Error> for ApiError {
             Error::Unauthenticated => Self::Unauthenticated,
             Error::Forbidden => Self::Forbidden,
             Error::NotFound(what) => Self::NotFound(what.to_owned()),
-            Error::Invalid { field, message } => Self::Invalid { field: field.to_owned(), message },
-            Error::Conflict(message) => Self::Conflict(message),
+            Error::Invalid { field, message } => {
+                Self::Invalid { field: field.to_owned(), message: translate_sentence(&message).into_owned() }
+            }
+            Error::Conflict(message) => Self::Conflict(translate_sentence(&message).into_owned()),
             Error::TooMany(seconds) => Self::TooMany(seconds),
             Error::Database(_) | Error::Migrate(_) | Error::Internal(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a server function failed");

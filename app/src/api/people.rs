@@ -1,7 +1,10 @@
 //! Accounts, tokens and links.
 
-use kenami_domain::view::people::{LinkOffer, Me, TokenRow, UserRow};
-use leptos::prelude::*;
+use kenami_domain::{
+    keys::Chosen,
+    view::people::{LinkOffer, Me, Preferences, TokenRow, UserRow},
+};
+use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::ApiError;
 
@@ -16,6 +19,27 @@ pub async fn read_me() -> Result<Option<Me>, ApiError> {
         Err(Error::Unauthenticated) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The user's keys and habits.
+#[server(prefix = "/fn")]
+pub async fn my_preferences() -> Result<Preferences, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::preferences::get(&actor, &db).await?)
+}
+
+/// Takes the user's keys from now on.
+#[server(prefix = "/fn", input = Json)]
+pub async fn save_keys(keys: Chosen) -> Result<(), ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::preferences::save_keys(&actor, &db, &keys).await?)
+}
+
+/// Says whether the next photo comes by itself.
+#[server(prefix = "/fn")]
+pub async fn save_auto_advance(on: bool) -> Result<(), ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::preferences::save_auto_advance(&actor, &db, on).await?)
 }
 
 /// What the one-time link `secret` offers.

@@ -81,25 +81,25 @@ pub fn ErrorView(
 ) -> impl IntoView {
     crate::api::set_status(error.status());
     let title = match &error {
-        ApiError::Unauthenticated => "You are signed out",
-        ApiError::Forbidden => "Not for your role",
-        ApiError::NotFound(_) => "Nothing here",
-        ApiError::Offline => "No connection",
-        _ => "This did not work",
+        ApiError::Unauthenticated => t!("You are signed out"),
+        ApiError::Forbidden => t!("Not for your role"),
+        ApiError::NotFound(_) => t!("Nothing here"),
+        ApiError::Offline => t!("No connection"),
+        _ => t!("This did not work"),
     };
     let hint = match &error {
-        ApiError::Forbidden => Some("A lead of the project can change your role."),
-        ApiError::NotFound(_) => Some("It may have been removed, or you are no member of its project."),
+        ApiError::Forbidden => Some(t!("A lead of the project can change your role.")),
+        ApiError::NotFound(_) => Some(t!("It may have been removed, or you are no member of its project.")),
         _ => None,
     };
     let location = use_location();
     let sign_in = matches!(error, ApiError::Unauthenticated).then(|| {
         let here = format!("{}{}", location.pathname.get_untracked(), query(&location.search.get_untracked()));
-        view! { <a class="button button-primary" href=sign_in_path(&here) rel="external">"Sign in"</a> }
+        view! { <a class="button button-primary" href=sign_in_path(&here) rel="external">{t!("Sign in")}</a> }
     });
     view! {
         <div class="empty empty-error" role="alert">
-            <p class="empty-title">{title}</p>
+            <h1 class="empty-title">{title}</h1>
             <div class="empty-body">
                 <p>{error.to_string()}</p>
                 {hint.map(|hint| view! { <p class="quiet">{hint}</p> })}
@@ -116,6 +116,6 @@ pub fn Loading(
     #[prop(optional, into)]
     what: Option<String>,
 ) -> impl IntoView {
-    let text = what.map_or_else(|| "Loading…".to_owned(), |what| format!("Loading {what}…"));
+    let text = what.map_or_else(|| t!("Loading…").to_owned(), |what| t!("Loading {what}…", what = what));
     view! { <div class="loading" role="status"><span class="spinner" aria-hidden="true"></span>{text}</div> }
 }

@@ -32,9 +32,9 @@ pub fn SecretOnce(
                 None => false,
             };
             if written {
-                toasts.good("Copied.")
+                toasts.good(t!("Copied."))
             } else {
-                toasts.bad("The browser does not allow copying here: select the text instead.")
+                toasts.bad(t!("The browser does not allow copying here: select the text instead."))
             }
         });
     };
@@ -42,10 +42,10 @@ pub fn SecretOnce(
         <Alert tone=Tone::Good>
             <p>{note}</p>
             <div class="secret">
-                <input class="input secret-text" readonly aria-label="The link" value=secret on:focus=select_all/>
-                <Button on:click=copy>"Copy"</Button>
+                <input class="input secret-text" readonly aria-label=t!("The link") value=secret on:focus=select_all/>
+                <Button on:click=copy>{t!("Copy")}</Button>
             </div>
-            <p class="quiet">"It is shown this once."</p>
+            <p class="quiet">{t!("It is shown this once.")}</p>
         </Alert>
     }
 }

@@ -37,7 +37,7 @@ pub fn Dialog(
         >
             <div class="dialog-head">
                 <h2>{title}</h2>
-                <button type="button" class="button button-quiet" aria-label="Close" on:click=move |_| open.set(false)>
+                <button type="button" class="button button-quiet" aria-label=t!("Close") on:click=move |_| open.set(false)>
                     "✕"
                 </button>
             </div>

@@ -52,7 +52,7 @@ pub fn JobProgress(
         let id = job.with_untracked(|job| job.id);
         spawn_local(async move {
             match cancel_job(id).await {
-                Ok(()) => toasts.good("It stops at the next step."),
+                Ok(()) => toasts.good(t!("It stops at the next step.")),
                 Err(error) => toasts.bad(error.to_string()),
             }
         });
@@ -63,14 +63,14 @@ pub fn JobProgress(
         <div class="job">
             <div class="job-line">
                 <JobBadge state=Signal::derive(move || job.with(|job| job.state))/>
-                <span class="job-message">{move || job.with(|job| job.message.clone())}</span>
+                <span class="job-message">{move || job.with(|job| text::translate_sentence(&job.message).into_owned())}</span>
                 <span class="numeric quiet">
                     {move || job.with(|job| (job.progress_total > 0).then(|| {
-                        format!("{} of {}", text::number(job.progress_done), text::number(job.progress_total))
+                        t!("{done} of {total}", done = text::number(job.progress_done), total = text::number(job.progress_total))
                     }))}
                 </span>
                 {move || if can_cancel && running.get() {
-                    Either::Left(view! { <Button weight=Weight::Quiet disabled=asked on:click=cancel>"Stop"</Button> })
+                    Either::Left(view! { <Button weight=Weight::Quiet disabled=asked on:click=cancel>{t!("Stop")}</Button> })
                 } else {
                     Either::Right(())
                 }}
@@ -82,7 +82,7 @@ pub fn JobProgress(
                     label=text::job_kind_name(job.with_untracked(|job| job.kind))
                 />
             })}
-            {move || job.with(|job| job.error.clone()).map(|error| view! { <p class="field-error">{error}</p> })}
+            {move || job.with(|job| job.error.clone()).map(|error| view! { <p class="field-error">{text::translate_sentence(&error).into_owned()}</p> })}
         </div>
     }
 }

@@ -1,7 +1,10 @@
 //! Markdown as people write it in guidelines, made harmless.
 
+use kenami_domain::schema::Texts;
 use leptos::prelude::*;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
+
+use crate::text::{Language, page_language};
 
 /// Shows markdown. HTML in it shows as text; links lead only to http, https and this server; pictures show as links.
 #[component]
@@ -11,6 +14,28 @@ pub fn Markdown(
     text: Signal<String>,
 ) -> impl IntoView {
     view! { <div class="markdown" inner_html=move || text.with(|text| to_html(text))></div> }
+}
+
+/// Markdown in a language, or, marked as such, in the nearest one that there is. Nothing where there is none.
+#[component]
+pub fn Translated(
+    /// The text per language.
+    texts: Texts,
+    /// The language that is wanted; the page's if nothing is given.
+    #[prop(default = page_language())]
+    language: Language,
+) -> impl IntoView {
+    let shown = Language::ALL.into_iter().find(|other| texts.own(other.code()).is_some());
+    let shown = if texts.own(language.code()).is_some() { Some(language) } else { shown };
+    let text = shown.and_then(|shown| texts.own(shown.code())).unwrap_or_default().to_owned();
+    let mark = shown.filter(|shown| *shown != language).map(|shown| {
+        let note = t!("Only in {language}", language = shown.own_name());
+        view! { <p><span class="badge badge-note">{note}</span></p> }
+    });
+    view! {
+        {mark}
+        <div lang=shown.map(Language::code)><Markdown text/></div>
+    }
 }
 
 /// HTML of `markdown` that holds only elements of its own making.

@@ -7,6 +7,7 @@ pub mod dialog;
 pub mod field;
 pub mod job;
 pub mod keys;
+pub mod language;
 pub mod loaded;
 pub mod markdown;
 pub mod page;

@@ -59,12 +59,12 @@ pub fn Pager(
     next: Signal<Option<i64>>,
 ) -> impl IntoView {
     view! {
-        <nav class="pager" aria-label="Pages">
+        <nav class="pager" aria-label=t!("Pages")>
             <button type="button" class="button" disabled=move || cursor.get().is_none() on:click=move |_| cursor.set(None)>
-                "First"
+                {t!("First")}
             </button>
             <button type="button" class="button" disabled=move || next.get().is_none() on:click=move |_| cursor.set(next.get_untracked())>
-                "Next"
+                {t!("Next")}
             </button>
         </nav>
     }

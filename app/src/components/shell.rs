@@ -7,7 +7,7 @@ use leptos_router::{
     hooks::use_location,
 };
 
-use super::{alert::ErrorView, toast::ToastRegion};
+use super::{alert::ErrorView, language::LanguageSwitch, toast::ToastRegion};
 use crate::app::SignedIn;
 
 /// The bar at the top and the page below; leads to the sign-in page whoever is not signed in.
@@ -16,7 +16,7 @@ pub fn SignedInShell() -> impl IntoView {
     let SignedIn(me) = expect_context();
     let location = use_location();
     view! {
-        <a class="skip-link" href="#main" rel="external">"Skip to the page"</a>
+        <a class="skip-link" href="#main" rel="external">{t!("Skip to the page")}</a>
         <Suspense>
             {move || Suspend::new(async move {
                 match me.await {
@@ -43,11 +43,12 @@ fn TopBar(
     view! {
         <header class="topbar">
             <a class="brand" href="/"><span lang="ja" aria-hidden="true">"毛並み"</span>" Kenami"</a>
-            <nav class="topbar-nav" aria-label="Account">
-                {me.administrator.then(|| view! { <a class="topbar-link" href="/admin/users">"Accounts"</a> })}
-                <a class="topbar-link" href="/account" title="Your account">{me.name}</a>
+            <nav class="topbar-nav" aria-label=t!("Account")>
+                {me.administrator.then(|| view! { <a class="topbar-link" href="/admin/users">{t!("Accounts")}</a> })}
+                <a class="topbar-link" href="/account" title=t!("Your account")>{me.name}</a>
+                <LanguageSwitch/>
                 <form method="post" action="/auth/sign-out">
-                    <button type="submit" class="button button-quiet">"Sign out"</button>
+                    <button type="submit" class="button button-quiet">{t!("Sign out")}</button>
                 </form>
             </nav>
         </header>

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
+use crate::text::{Language, page_language};
+
 /// How long ago `at` was: "3 minutes ago". The server, which does not know the reader's clock, writes the date in UTC;
 /// the browser puts the distance in its place and the date into the tooltip.
 #[component]
@@ -16,9 +18,14 @@ pub fn Ago(
     view! { <time datetime=at.format(&Rfc3339).unwrap_or_default() title=absolute>{shown}</time> }
 }
 
-/// The date and time in UTC: `2026-11-24 08:05 UTC`.
+/// The date and time in UTC: `2026-11-24 08:05 UTC`, in Japanese `2026年11月24日 08:05 UTC`.
 pub fn absolute(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    let format = match page_language() {
+        Language::English => format_description!("[year]-[month]-[day] [hour]:[minute] UTC"),
+        Language::Japanese => {
+            format_description!("[year]年[month padding:none]月[day padding:none]日 [hour]:[minute] UTC")
+        }
+    };
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
@@ -35,16 +42,40 @@ fn now() -> i64 {
 pub fn relative(at: i64, now: i64) -> String {
     let distance = now - at;
     let seconds = distance.unsigned_abs();
-    let (value, unit) = match seconds {
-        0..45 => return if distance >= 0 { "just now".to_owned() } else { "in a moment".to_owned() },
-        45..2_700 => ((seconds + 30) / 60, "minute"),
-        2_700..79_200 => ((seconds + 1_800) / 3_600, "hour"),
-        79_200..2_592_000 => ((seconds + 43_200) / 86_400, "day"),
-        2_592_000..31_536_000 => (seconds / 2_592_000, "month"),
-        _ => (seconds / 31_536_000, "year"),
-    };
-    let plural = if value == 1 { "" } else { "s" };
-    if distance >= 0 { format!("{value} {unit}{plural} ago") } else { format!("in {value} {unit}{plural}") }
+    let past = distance >= 0;
+    let said = |unit, value: u64| said(unit, value as i64, past);
+    match seconds {
+        0..45 if past => t!("just now").to_owned(),
+        0..45 => t!("in a moment").to_owned(),
+        45..2_700 => said(Unit::Minute, (seconds + 30) / 60),
+        2_700..79_200 => said(Unit::Hour, (seconds + 1_800) / 3_600),
+        79_200..2_592_000 => said(Unit::Day, (seconds + 43_200) / 86_400),
+        2_592_000..31_536_000 => said(Unit::Month, seconds / 2_592_000),
+        _ => said(Unit::Year, seconds / 31_536_000),
+    }
+}
+
+enum Unit {
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Year,
+}
+
+fn said(unit: Unit, value: i64, past: bool) -> String {
+    match (unit, past) {
+        (Unit::Minute, true) => n!(value, "{count} minute ago", "{count} minutes ago"),
+        (Unit::Minute, false) => n!(value, "in {count} minute", "in {count} minutes"),
+        (Unit::Hour, true) => n!(value, "{count} hour ago", "{count} hours ago"),
+        (Unit::Hour, false) => n!(value, "in {count} hour", "in {count} hours"),
+        (Unit::Day, true) => n!(value, "{count} day ago", "{count} days ago"),
+        (Unit::Day, false) => n!(value, "in {count} day", "in {count} days"),
+        (Unit::Month, true) => n!(value, "{count} month ago", "{count} months ago"),
+        (Unit::Month, false) => n!(value, "in {count} month", "in {count} months"),
+        (Unit::Year, true) => n!(value, "{count} year ago", "{count} years ago"),
+        (Unit::Year, false) => n!(value, "in {count} year", "in {count} years"),
+    }
 }
 
 #[cfg(test)]

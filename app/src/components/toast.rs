@@ -63,7 +63,7 @@ pub fn ToastRegion() -> impl IntoView {
             <For each=move || toasts.0.get() key=|toast| toast.id let:toast>
                 <div class=format!("toast alert-{}", toast.tone.class())>
                     <span>{toast.text.clone()}</span>
-                    <button type="button" class="button button-quiet" aria-label="Close" on:click=move |_| toasts.close(toast.id)>
+                    <button type="button" class="button button-quiet" aria-label=t!("Close") on:click=move |_| toasts.close(toast.id)>
                         "✕"
                     </button>
                 </div>

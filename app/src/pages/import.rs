@@ -59,7 +59,7 @@ pub fn ImportPage() -> impl IntoView {
         });
     });
     view! {
-        <PageHeader title="Import" lead="JPEG, PNG and WebP photos. What is there already is not added twice; what cannot be read is left out and listed."/>
+        <PageHeader title=t!("Import") lead=t!("JPEG, PNG and WebP photos. What is there already is not added twice; what cannot be read is left out and listed.")/>
         {loaded_both(project.resource, list, move |project, jobs| if project.role >= Role::Lead {
             let earlier = jobs.into_iter().filter(|job| job.kind == JobKind::Import && job.state.is_final()).collect::<Vec<_>>();
             Either::Left(view! {
@@ -88,14 +88,14 @@ fn Followed(
             let job = Signal::derive(move || followed.get());
             view! {
                 <section class="card" aria-live="polite">
-                    <h2>"This import"</h2>
+                    <h2>{t!("This import")}</h2>
                     {move || job.get().map(|job| view! { <JobProgress job=job can_cancel=true/> })}
                     {move || report.get().map(|report| view! {
-                        <p>{summary(&report)}"."</p>
+                        <p>{t!("{summary}.", summary = summary(&report))}</p>
                         <Report report/>
                         <p class="row">
-                            <a class="button button-primary" href=format!("/p/{project_key}")>"To the overview"</a>
-                            <a class="button" href=format!("/p/{project_key}/annotate")>"Annotate"</a>
+                            <a class="button button-primary" href=format!("/p/{project_key}")>{t!("To the overview")}</a>
+                            <a class="button" href=format!("/p/{project_key}/annotate")>{t!("Annotate")}</a>
                         </p>
                     })}
                 </section>
@@ -112,7 +112,7 @@ fn Earlier(
     followed: RwSignal<Option<Job>>,
 ) -> impl IntoView {
     if jobs.is_empty() {
-        return Either::Left(view! { <EmptyState title="No earlier imports"/> });
+        return Either::Left(view! { <EmptyState title=t!("No earlier imports")/> });
     }
     let items = jobs
         .into_iter()
@@ -120,8 +120,8 @@ fn Earlier(
             let id = job.id;
             let summary = match (report_of(&job), &job.error) {
                 (Some(report), _) => summary(&report),
-                (None, Some(error)) => error.clone(),
-                (None, None) => job.message.clone(),
+                (None, Some(error)) => text::translate_sentence(error).into_owned(),
+                (None, None) => text::translate_sentence(&job.message).into_owned(),
             };
             let head = view! {
                 <JobBadge state=Signal::from(job.state)/>
@@ -141,7 +141,7 @@ fn Earlier(
         .collect_view();
     Either::Right(view! {
         <section class="stack-s">
-            <h2>"Earlier imports"</h2>
+            <h2>{t!("Earlier imports")}</h2>
             <ul class="plain-list stack-s">{items}</ul>
         </section>
     })
@@ -154,18 +154,14 @@ fn report_of(job: &Job) -> Option<ImportReport> {
 
 /// A report in a line.
 fn summary(report: &ImportReport) -> String {
-    let mut parts = vec![format!("{} added", text::count(report.added as i64, "photo", "photos"))];
-    for (count, what) in [
-        (report.duplicates, "of them duplicates"),
-        (report.unchanged, "there already"),
-        (report.skipped.len() as u64, "left out"),
-        (report.labels, "labels"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", text::number(count as i64)));
-        }
-    }
-    parts.join(", ")
+    let (duplicates, unchanged) = (report.duplicates as i64, report.unchanged as i64);
+    let (skipped, labels) = (report.skipped.len() as i64, report.labels as i64);
+    let mut parts = vec![n!(report.added as i64, "{count} photo added", "{count} photos added")];
+    parts.extend((duplicates > 0).then(|| n!(duplicates, "{count} of them a duplicate", "{count} of them duplicates")));
+    parts.extend((unchanged > 0).then(|| n!(unchanged, "{count} there already", "{count} there already")));
+    parts.extend((skipped > 0).then(|| n!(skipped, "{count} left out", "{count} left out")));
+    parts.extend((labels > 0).then(|| n!(labels, "{count} label", "{count} labels")));
+    parts.join(t!(", "))
 }
 
 #[component]
@@ -173,23 +169,27 @@ fn Report(
     /// What the import did.
     report: ImportReport,
 ) -> impl IntoView {
-    let warnings = report.warnings.iter().map(|warning| view! { <li>{warning.clone()}</li> }).collect_view();
+    let warnings = report
+        .warnings
+        .iter()
+        .map(|warning| view! { <li>{text::translate_sentence(warning).into_owned()}</li> })
+        .collect_view();
     let rest = report.skipped.len().saturating_sub(LISTED);
     let rows = report
         .skipped
         .iter()
         .take(LISTED)
-        .map(|file| view! { <tr><th scope="row" class="file-name">{file.name.clone()}</th><td>{file.reason.clone()}</td></tr> })
+        .map(|file| view! { <tr><th scope="row" class="file-name">{file.name.clone()}</th><td>{text::translate_sentence(&file.reason).into_owned()}</td></tr> })
         .collect_view();
     view! {
         {(!report.warnings.is_empty()).then(|| view! { <Alert tone=Tone::Warning><ul class="plain-list">{warnings}</ul></Alert> })}
         {(!report.skipped.is_empty()).then(|| view! {
-            <h3>{text::count(report.skipped.len() as i64, "file was left out", "files were left out")}</h3>
-            <Table caption="Files that were left out">
-                <thead><tr><th scope="col">"File"</th><th scope="col">"Why"</th></tr></thead>
+            <h3>{n!(report.skipped.len() as i64, "{count} file was left out", "{count} files were left out")}</h3>
+            <Table caption=t!("Files that were left out")>
+                <thead><tr><th scope="col">{t!("File")}</th><th scope="col">{t!("Why")}</th></tr></thead>
                 <tbody>{rows}</tbody>
             </Table>
-            {(rest > 0).then(|| view! { <p class="quiet">"and "{text::number(rest as i64)}" more"</p> })}
+            {(rest > 0).then(|| view! { <p class="quiet">{n!(rest as i64, "and {count} more", "and {count} more")}</p> })}
         })}
     }
 }

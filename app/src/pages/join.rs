@@ -12,6 +12,7 @@ use crate::{
         alert::{Alert, ErrorView, Loading, Tone},
         button::{Button, Weight},
         field::{Field, described_by},
+        language::LanguageSwitch,
     },
     text,
 };
@@ -26,7 +27,7 @@ pub fn JoinPage() -> impl IntoView {
     let offer = Resource::new(move || secret.get(), people::read_link_offer);
     let error = move || query.with(|query| query.get("error"));
     view! {
-        <Title text="Join"/>
+        <Title text=t!("Join")/>
         <main id="main" class="page page-narrow entry">
             <p class="entry-brand"><span lang="ja" aria-hidden="true">"毛並み"</span>" Kenami"</p>
             {move || error().map(|code| view! { <Alert tone=Tone::Bad>{text::sign_in_error(&code)}</Alert> })}
@@ -40,6 +41,7 @@ pub fn JoinPage() -> impl IntoView {
                     }
                 })}
             </Suspense>
+            <LanguageSwitch/>
         </main>
     }
 }
@@ -48,9 +50,9 @@ pub fn JoinPage() -> impl IntoView {
 fn DeadLink() -> impl IntoView {
     crate::api::set_status(404);
     view! {
-        <h1>"This link does not work any more"</h1>
-        <p>"Each link works once, and only for some days. Ask whoever sent it for a new one."</p>
-        <p><a class="button" href="/sign-in" rel="external">"Sign in"</a></p>
+        <h1>{t!("This link does not work any more")}</h1>
+        <p>{t!("Each link works once, and only for some days. Ask whoever sent it for a new one.")}</p>
+        <p><a class="button" href="/sign-in" rel="external">{t!("Sign in")}</a></p>
     }
 }
 
@@ -64,36 +66,36 @@ fn Offer(
     me: Option<Me>,
 ) -> impl IntoView {
     let title = match (&offer.project_name, &offer.user_name) {
-        (Some(project), _) => format!("Join {project}"),
-        (None, Some(name)) => format!("Welcome back, {name}"),
-        (None, None) => "Set up this server".to_owned(),
+        (Some(project), _) => t!("Join {project}", project = project),
+        (None, Some(name)) => t!("Welcome back, {name}", name = name),
+        (None, None) => t!("Set up this server").to_owned(),
     };
     let role = offer.role.map(|role| {
         let name = text::role_name(role).to_lowercase();
-        view! { <p>"You are invited as "<b>{name}</b>", who "{text::role_rights(role)}"."</p> }
+        view! { <p>{text::arranged(t!("You are invited as {role}, who {rights}."), [("role", view! { <b>{name}</b> }.into_any()), ("rights", text::role_rights(role).into_any())])}</p> }
     });
     let administrator =
-        offer.administrator.then(|| view! { <p>"The account becomes this server's administrator."</p> });
+        offer.administrator.then(|| view! { <p>{t!("The account becomes this server's administrator.")}</p> });
     // An invitation joins the account that is signed in; every other link makes or opens one.
     let signed_in = me.filter(|_| offer.project_name.is_some() && offer.user_name.is_none());
     let form = match (signed_in, offer.user_name) {
         (Some(me), _) => EitherOf3::A(view! {
-            <p>"You are signed in as "<b>{me.name}</b>"."</p>
-            <Button submit=true weight=Weight::Primary>"Join"</Button>
+            <p>{text::arranged(t!("You are signed in as {name}."), [("name", view! { <b>{me.name}</b> }.into_any())])}</p>
+            <Button submit=true weight=Weight::Primary>{t!("Join")}</Button>
         }),
         (None, Some(_)) => EitherOf3::B(view! {
             <NewPassword/>
-            <Button submit=true weight=Weight::Primary>"Set the password and sign in"</Button>
+            <Button submit=true weight=Weight::Primary>{t!("Set the password and sign in")}</Button>
         }),
         (None, None) => EitherOf3::C(view! {
-            <Field id="name" label="Name" hint="Letters, digits, . _ and -; others see it beside your answers.">
+            <Field id="name" label=t!("Name") hint=t!("Letters, digits, . _ and -; others see it beside your answers.")>
                 <input
                     class="input" id="name" name="name" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false"
                     maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*" aria-describedby=described_by("name")
                 />
             </Field>
             <NewPassword/>
-            <Button submit=true weight=Weight::Primary>"Make the account and sign in"</Button>
+            <Button submit=true weight=Weight::Primary>{t!("Make the account and sign in")}</Button>
         }),
     };
     view! {
@@ -110,7 +112,7 @@ fn Offer(
 #[component]
 fn NewPassword() -> impl IntoView {
     view! {
-        <Field id="password" label="New password" hint="At least 10 characters.">
+        <Field id="password" label=t!("New password") hint=t!("At least 10 characters.")>
             <input
                 class="input" id="password" name="password" type="password" required minlength="10" maxlength="256"
                 autocomplete="new-password" aria-describedby=described_by("password")

@@ -39,7 +39,7 @@ pub fn MembersPage() -> impl IntoView {
     let leaving = RwSignal::new(None::<Member>);
     let asking = RwSignal::new(false);
     view! {
-        <PageHeader title="Members" lead="Whoever is a member sees the project's photos; the role says what they may do."/>
+        <PageHeader title=t!("Members") lead=t!("Whoever is a member sees the project's photos; the role says what they may do.")/>
         <ErrorAlert error/>
         {loaded(list, move |members| {
             let rows = members
@@ -47,24 +47,24 @@ pub fn MembersPage() -> impl IntoView {
                 .map(|member| view! { <Row member set_role on_remove=move |member| { leaving.set(Some(member)); asking.set(true); }/> })
                 .collect_view();
             view! {
-                <Table caption="Members">
+                <Table caption=t!("Members")>
                     <thead><tr>
-                        <th scope="col">"Name"</th><th scope="col">"Role"</th><th scope="col" class="numeric">"Photos finished"</th>
-                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                        <th scope="col">{t!("Name")}</th><th scope="col">{t!("Role")}</th><th scope="col" class="numeric">{t!("Photos finished")}</th>
+                        <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </Table>
             }
         })}
-        <Dialog open=asking title="Remove the member?">
+        <Dialog open=asking title=t!("Remove the member?")>
             {move || leaving.get().map(|member| view! {
-                <p><b>{member.name.clone()}</b>" no longer sees the project. Their answers stay."</p>
+                <p>{text::arranged(t!("{name} no longer sees the project. Their answers stay."), [("name", view! { <b>{member.name.clone()}</b> }.into_any())])}</p>
                 <div class="dialog-actions">
-                    <Button on:click=move |_| asking.set(false)>"Keep"</Button>
+                    <Button on:click=move |_| asking.set(false)>{t!("Keep")}</Button>
                     <Button weight=Weight::Danger on:click=move |_| {
                         remove.dispatch(RemoveMember { key: project.key.get_untracked(), user_id: member.user_id });
                         asking.set(false);
-                    }>"Remove"</Button>
+                    }>{t!("Remove")}</Button>
                 </div>
             })}
         </Dialog>
@@ -91,8 +91,8 @@ fn Row(
             set_role.dispatch(SetRole { key: project.key.get_untracked(), user_id, role });
         }
     };
-    let label = format!("Role of {}", member.name);
-    let remove_label = format!("Remove {}", member.name);
+    let label = t!("Role of {name}", name = member.name);
+    let remove_label = t!("Remove {name}", name = member.name);
     let (name, photos_done, current) = (member.name.clone(), member.photos_done, member.role);
     view! {
         <tr>
@@ -100,7 +100,7 @@ fn Row(
             <td><RoleSelect label name="role" current on:change=change/></td>
             <td class="numeric">{text::number(photos_done)}</td>
             <td class="end">
-                <Button weight=Weight::Quiet attr:aria-label=remove_label on:click=move |_| on_remove(member.clone())>"Remove"</Button>
+                <Button weight=Weight::Quiet attr:aria-label=remove_label on:click=move |_| on_remove(member.clone())>{t!("Remove")}</Button>
             </td>
         </tr>
     }
@@ -146,29 +146,29 @@ fn Invitations() -> impl IntoView {
         .collect_view();
     view! {
         <section class="card">
-            <h2>"Invite by link"</h2>
-            <p class="quiet">{format!("A link makes one person a member, works once and lives {INVITATION_DAYS} days. No account is needed beforehand.")}</p>
+            <h2>{t!("Invite by link")}</h2>
+            <p class="quiet">{t!("A link makes one person a member, works once and lives {days} days. No account is needed beforehand.", days = INVITATION_DAYS)}</p>
             <ErrorAlert error/>
             {move || secret().map(|secret| view! {
-                <SecretOnce secret=format!("{}/join/{secret}", origin()) note="Send this link to the person you invite:"/>
+                <SecretOnce secret=format!("{}/join/{secret}", origin()) note=t!("Send this link to the person you invite:")/>
             })}
             <ActionForm action=invite attr:class="form-inline">
                 <input type="hidden" name="key" value=move || project.key.get()/>
-                <Field id="invite-role" label="Role">
+                <Field id="invite-role" label=t!("Role")>
                     <RoleSelect label="" id="invite-role" name="role" current=Role::Annotator/>
                 </Field>
-                <Button submit=true weight=Weight::Primary busy=invite.pending()>"Make a link"</Button>
+                <Button submit=true weight=Weight::Primary busy=invite.pending()>{t!("Make a link")}</Button>
             </ActionForm>
             <ul class="quiet plain-list">{rights}</ul>
             {loaded(open, move |open| if open.is_empty() {
-                Either::Left(view! { <p class="quiet">"No open invitations."</p> })
+                Either::Left(view! { <p class="quiet">{t!("No open invitations.")}</p> })
             } else {
                 let rows = open.into_iter().map(|invitation| view! { <Invitation invitation revoke/> }).collect_view();
                 Either::Right(view! {
-                    <Table caption="Open invitations">
+                    <Table caption=t!("Open invitations")>
                         <thead><tr>
-                            <th scope="col">"Role"</th><th scope="col">"By"</th><th scope="col">"Expires"</th>
-                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                            <th scope="col">{t!("Role")}</th><th scope="col">{t!("By")}</th><th scope="col">{t!("Expires")}</th>
+                            <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
                     </Table>
@@ -193,7 +193,7 @@ fn Invitation(
             <td class="end">
                 <ActionForm action=revoke>
                     <input type="hidden" name="id" value=invitation.id.to_string()/>
-                    <button type="submit" class="button button-quiet">"Revoke"</button>
+                    <button type="submit" class="button button-quiet">{t!("Revoke")}</button>
                 </ActionForm>
             </td>
         </tr>
@@ -209,18 +209,18 @@ fn KnownAccount(
     let failed = Signal::derive(move || add.value().get().and_then(Result::err));
     view! {
         <section class="card">
-            <h2>"Add a known account"</h2>
-            <p class="quiet">"For somebody who already has an account on this server."</p>
+            <h2>{t!("Add a known account")}</h2>
+            <p class="quiet">{t!("For somebody who already has an account on this server.")}</p>
             <ErrorAlert error=failed/>
             <ActionForm action=add attr:class="form-inline">
                 <input type="hidden" name="key" value=move || project.key.get()/>
-                <Field id="member-name" label="Name">
+                <Field id="member-name" label=t!("Name")>
                     <input class="input" id="member-name" name="user_name" required maxlength="64" autocapitalize="none" spellcheck="false" autocomplete="off" aria-describedby=described_by("member-name")/>
                 </Field>
-                <Field id="member-role" label="Role">
+                <Field id="member-role" label=t!("Role")>
                     <RoleSelect label="" id="member-role" name="role" current=Role::Annotator/>
                 </Field>
-                <Button submit=true busy=add.pending()>"Add"</Button>
+                <Button submit=true busy=add.pending()>{t!("Add")}</Button>
             </ActionForm>
         </section>
     }

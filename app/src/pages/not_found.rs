@@ -10,13 +10,13 @@ use crate::api::set_status;
 pub fn NotFoundPage() -> impl IntoView {
     set_status(404);
     view! {
-        <Title text="Not found"/>
+        <Title text=t!("Not found")/>
         <main id="main" class="page page-narrow">
             <div class="empty">
-                <h1 class="empty-title">"There is no such page"</h1>
+                <h1 class="empty-title">{t!("There is no such page")}</h1>
                 <div class="empty-body">
-                    <p>"The address may be mistyped, or what it named is gone."</p>
-                    <a class="button" href="/">"To the projects"</a>
+                    <p>{t!("The address may be mistyped, or what it named is gone.")}</p>
+                    <a class="button" href="/">{t!("To the projects")}</a>
                 </div>
             </div>
         </main>

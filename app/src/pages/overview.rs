@@ -67,7 +67,7 @@ fn Strip(
             .into_iter()
             .map(|photo| view! { <li><PhotoImage project_key=project_key.clone() photo class="strip-photo" alt=""/></li> })
             .collect_view();
-        view! { <ul class="strip" aria-label="Some of the photos">{photos}</ul> }
+        view! { <ul class="strip" aria-label=t!("Some of the photos")>{photos}</ul> }
     })
 }
 
@@ -78,27 +78,28 @@ fn Figures(
 ) -> impl IntoView {
     let open = (progress.slots - progress.slots_done - progress.slots_held).max(0);
     let parts = vec![
-        Part { label: "answered".into(), count: progress.slots_done, class: "part-1" },
-        Part { label: "being answered".into(), count: progress.slots_held, class: "part-2" },
-        Part { label: "open".into(), count: open, class: "part-rest" },
+        Part { label: t!("answered").into(), count: progress.slots_done, class: "part-1" },
+        Part { label: t!("being answered").into(), count: progress.slots_held, class: "part-2" },
+        Part { label: t!("open").into(), count: open, class: "part-rest" },
     ];
     let figure = |name: &'static str, value: i64| {
         view! { <div class="figure"><dt>{name}</dt><dd>{text::number(value)}</dd></div> }
     };
-    let label = format!("{} % of the answers are in", text::whole_percent(progress.slots_done, progress.slots));
+    let label =
+        t!("{percent} % of the answers are in", percent = text::whole_percent(progress.slots_done, progress.slots));
     view! {
         <section class="card">
             <div class="row row-apart">
-                <h2>"Progress"</h2>
+                <h2>{t!("Progress")}</h2>
                 <span class="quiet">{label.clone()}</span>
             </div>
             <StackedBar parts label/>
             <dl class="figures">
-                {figure("Photos", progress.photos)}
-                {(progress.duplicates > 0).then(|| figure("of them duplicates", progress.duplicates))}
-                {figure("Photos finished", progress.photos_done)}
-                {figure("Open disagreements", progress.open_disagreements)}
-                {figure("Open unsure answers", progress.open_unsure)}
+                {figure(t!("Photos"), progress.photos)}
+                {(progress.duplicates > 0).then(|| figure(t!("of them duplicates"), progress.duplicates))}
+                {figure(t!("Photos finished"), progress.photos_done)}
+                {figure(t!("Open disagreements"), progress.open_disagreements)}
+                {figure(t!("Open unsure answers"), progress.open_unsure)}
             </dl>
         </section>
     }
@@ -110,7 +111,7 @@ fn Annotators(
     annotators: Vec<AnnotatorProgress>,
 ) -> impl IntoView {
     if annotators.is_empty() {
-        return Either::Left(view! { <EmptyState title="Nobody has answered a photo yet"/> });
+        return Either::Left(view! { <EmptyState title=t!("Nobody has answered a photo yet")/> });
     }
     let most = annotators.iter().map(|a| a.photos_done).max().unwrap_or_default();
     let rows = annotators
@@ -128,11 +129,11 @@ fn Annotators(
         .collect_view();
     Either::Right(view! {
         <section class="stack-s">
-            <h2>"Annotators"</h2>
-            <Table caption="Photos per annotator">
+            <h2>{t!("Annotators")}</h2>
+            <Table caption=t!("Photos per annotator")>
                 <thead><tr>
-                    <th scope="col">"Name"</th><th scope="col"><span class="visually-hidden">"Beside the others"</span></th>
-                    <th scope="col" class="numeric">"Photos"</th><th scope="col" class="numeric">"Median a photo"</th>
+                    <th scope="col">{t!("Name")}</th><th scope="col"><span class="visually-hidden">{t!("Beside the others")}</span></th>
+                    <th scope="col" class="numeric">{t!("Photos")}</th><th scope="col" class="numeric">{t!("Median a photo")}</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </Table>
@@ -174,7 +175,7 @@ fn Given(
                 <section class="stack-s">
                     <h2>{text::attribute_name(attribute, language)}" "<span class="quiet numeric">{of.len()}</span></h2>
                     <ul class="given-bars">{bars}</ul>
-                    {(rest > 0).then(|| view! { <p class="quiet">"and "{text::count(rest as i64, "more value", "more values")}</p> })}
+                    {(rest > 0).then(|| view! { <p class="quiet">{n!(rest as i64, "and {count} more value", "and {count} more values")}</p> })}
                 </section>
             }
         })
@@ -211,7 +212,7 @@ fn NextSteps(
         .collect_view();
     view! {
         <aside class="card next-steps" aria-labelledby="next-steps">
-            <h2 id="next-steps">"Next steps"</h2>
+            <h2 id="next-steps">{t!("Next steps")}</h2>
             <ol>{items}</ol>
         </aside>
     }
@@ -222,30 +223,41 @@ fn next_steps(role: Role, progress: &Progress) -> Vec<Step> {
     let step = |path, name: &str, why: String| Step { path, name: name.to_owned(), why };
     if progress.photos == 0 && role >= Role::Lead {
         return vec![
-            step("/import", "Import photos", "The project has no photos yet.".into()),
-            step("/members", "Invite members", "Send annotators and reviewers an invitation link.".into()),
+            step("/import", t!("Import photos"), t!("The project has no photos yet.").into()),
+            step("/members", t!("Invite members"), t!("Send annotators and reviewers an invitation link.").into()),
         ];
     }
     let mut steps = Vec::new();
     if role >= Role::Reviewer && progress.open_disagreements > 0 {
-        let what = text::count(progress.open_disagreements, "disagreement waits", "disagreements wait");
-        let why = format!("{what} for a decision. Looked at early, they show where the rules have gaps.");
-        steps.push(step("/disagreements", "Decide disagreements", why));
+        let why = n!(
+            progress.open_disagreements,
+            "{count} disagreement waits for a decision. Looked at early, they show where the rules have gaps.",
+            "{count} disagreements wait for a decision. Looked at early, they show where the rules have gaps."
+        );
+        steps.push(step("/disagreements", t!("Decide disagreements"), why));
     }
     if progress.slots > progress.slots_done {
-        let what = text::count(progress.slots - progress.slots_done, "answer is", "answers are");
-        steps.push(step("/annotate", "Annotate", format!("{what} still open.")));
+        let open = progress.slots - progress.slots_done;
+        let why = n!(open, "{count} answer is still open.", "{count} answers are still open.");
+        steps.push(step("/annotate", t!("Annotate"), why));
     }
     if role >= Role::Lead && progress.open_unsure > 0 {
-        let what = text::count(progress.open_unsure, "answer is unsure", "answers are unsure");
-        let why = format!("{what}: their notes say what the rules do not decide.");
-        steps.push(step("/guidelines", "Sharpen the guidelines", why));
+        let why = n!(
+            progress.open_unsure,
+            "{count} answer is unsure: its note says what the rules do not decide.",
+            "{count} answers are unsure: their notes say what the rules do not decide."
+        );
+        steps.push(step("/guidelines", t!("Sharpen the guidelines"), why));
     }
     if role >= Role::Lead && progress.slots_done > 0 {
-        steps.push(step("/datasets", "Freeze a dataset", "A frozen dataset can be exported and trained on.".into()));
+        steps.push(step(
+            "/datasets",
+            t!("Freeze a dataset"),
+            t!("A frozen dataset can be exported and trained on.").into(),
+        ));
     }
     if steps.is_empty() {
-        steps.push(step("/guidelines", "Read the guidelines", "There is nothing to answer now.".into()));
+        steps.push(step("/guidelines", t!("Read the guidelines"), t!("There is nothing to answer now.").into()));
     }
     steps
 }

@@ -47,17 +47,17 @@ pub fn ProjectShell() -> impl IntoView {
 /// The pages of a project that `role` may use: path and name.
 fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
     [
-        ("", "Overview", Role::Annotator),
-        ("/annotate", "Annotate", Role::Annotator),
-        ("/grid", "Grid", Role::Annotator),
-        ("/guidelines", "Guidelines", Role::Annotator),
-        ("/disagreements", "Disagreements", Role::Reviewer),
-        ("/datasets", "Datasets", Role::Reviewer),
-        ("/runs", "Runs", Role::Reviewer),
-        ("/import", "Import", Role::Lead),
-        ("/suggestions", "Suggestions", Role::Lead),
-        ("/members", "Members", Role::Lead),
-        ("/settings", "Settings", Role::Lead),
+        ("", mark!("Overview"), Role::Annotator),
+        ("/annotate", mark!("Annotate"), Role::Annotator),
+        ("/grid", mark!("Grid"), Role::Annotator),
+        ("/guidelines", mark!("Guidelines"), Role::Annotator),
+        ("/disagreements", mark!("Disagreements"), Role::Reviewer),
+        ("/datasets", mark!("Datasets"), Role::Reviewer),
+        ("/runs", mark!("Runs"), Role::Reviewer),
+        ("/import", mark!("Import"), Role::Lead),
+        ("/suggestions", mark!("Suggestions"), Role::Lead),
+        ("/members", mark!("Members"), Role::Lead),
+        ("/settings", mark!("Settings"), Role::Lead),
     ]
     .into_iter()
     .filter(move |(_, _, needed)| role >= *needed)
@@ -72,7 +72,7 @@ fn ProjectNav(
     let links = links(project.role)
         .map(|(path, name)| {
             let href = format!("/p/{}{path}", project.key);
-            view! { <li><A href=href exact=path.is_empty()>{name}</A></li> }
+            view! { <li><A href=href exact=path.is_empty()>{crate::text::translate(name)}</A></li> }
         })
         .collect_view();
     let list = NodeRef::<html::Ul>::new();
@@ -85,7 +85,7 @@ fn ProjectNav(
         }
     });
     view! {
-        <nav class="project-nav" aria-label=format!("Project {}", project.name)>
+        <nav class="project-nav" aria-label=t!("Project {name}", name = project.name)>
             <a class="project-name" href=format!("/p/{}", project.key) title=project.name.clone()>{project.name.clone()}</a>
             <ul node_ref=list>{links}</ul>
         </nav>

@@ -25,12 +25,12 @@ pub fn ProjectsPage() -> impl IntoView {
     let list = Resource::new(|| (), |()| projects());
     view! {
         <main id="main" class="page">
-            <PageHeader title="Projects"/>
+            <PageHeader title=t!("Projects")/>
             {loaded_both(list, me, |projects, me| {
                 let administrator = me.is_some_and(|me| me.administrator);
                 if projects.is_empty() {
-                    let hint = if administrator { "Make one below." } else { "An invitation from a lead brings you into one." };
-                    Either::Left(view! { <EmptyState title="You are in no project yet"><p>{hint}</p></EmptyState> })
+                    let hint = if administrator { t!("Make one below.") } else { t!("An invitation from a lead brings you into one.") };
+                    Either::Left(view! { <EmptyState title=t!("You are in no project yet")><p>{hint}</p></EmptyState> })
                 } else {
                     let cards = projects.into_iter().map(|project| view! { <Card project/> }).collect_view();
                     Either::Right(view! { <div class="grid-cards">{cards}</div> })
@@ -51,13 +51,13 @@ fn Card(
         <a class="card card-link" href=format!("/p/{}", project.key)>
             <span class="row row-apart">
                 <h2>{project.name}</h2>
-                <span class="badge">{project.role.map_or("Administrator", text::role_name)}</span>
+                <span class="badge">{project.role.map_or(t!("Administrator"), text::role_name)}</span>
             </span>
             <p class="quiet clamp">{project.description}</p>
-            <ProgressBar done=project.slots_done total=project.slots.max(1) label="Answered"/>
+            <ProgressBar done=project.slots_done total=project.slots.max(1) label=t!("Answered")/>
             <span class="row row-apart quiet numeric">
-                <span>{text::count(project.photos, "photo", "photos")}</span>
-                <span>{done}" % answered"</span>
+                <span>{n!(project.photos, "{count} photo", "{count} photos")}</span>
+                <span>{t!("{percent} % answered", percent = done)}</span>
             </span>
         </a>
     }
@@ -81,19 +81,19 @@ fn NewProject() -> impl IntoView {
     });
     view! {
         <section class="stack">
-            <h2>"New project"</h2>
+            <h2>{t!("New project")}</h2>
             <ErrorAlert error/>
             <ActionForm action=create attr:class="form-inline card">
-                <Field id="project-name" label="Name" hint="What people read." error=of_field("name")>
+                <Field id="project-name" label=t!("Name") hint=t!("What people read.") error=of_field("name")>
                     <input class="input" id="project-name" name="name" required maxlength="120" aria-describedby=described_by("project-name")/>
                 </Field>
-                <Field id="project-key" label="Key" hint="In addresses; letters, digits, _ and -." error=of_field("key")>
+                <Field id="project-key" label=t!("Key") hint=t!("In addresses; letters, digits, _ and -.") error=of_field("key")>
                     <input
                         class="input" id="project-key" name="key" required maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9_\\-]*"
                         autocapitalize="none" spellcheck="false" autocomplete="off" aria-describedby=described_by("project-key")
                     />
                 </Field>
-                <Button submit=true weight=Weight::Primary busy=create.pending()>"Make the project"</Button>
+                <Button submit=true weight=Weight::Primary busy=create.pending()>{t!("Make the project")}</Button>
             </ActionForm>
         </section>
     }

@@ -33,11 +33,11 @@ pub fn SettingsPage() -> impl IntoView {
     Effect::new(move |_| {
         if let Some(Ok(())) = update.value().get() {
             project.resource.refetch();
-            toasts.good("Saved.");
+            toasts.good(t!("Saved."));
         }
     });
     view! {
-        <PageHeader title="Settings"/>
+        <PageHeader title=t!("Settings")/>
         {loaded_both(settings, project.resource, move |settings, project| view! {
             <div class="columns">
                 <SettingsForm key=project.key.clone() settings update/>
@@ -68,15 +68,15 @@ fn SettingsForm(
         <ActionForm action=update attr:class="form">
             <ErrorAlert error/>
             <input type="hidden" name="key" value=key/>
-            <Field id="name" label="Name" error=of_field("name")>
+            <Field id="name" label=t!("Name") error=of_field("name")>
                 <input class="input" id="name" name="name" required maxlength="120" value=settings.name aria-describedby=described_by("name")/>
             </Field>
-            <Field id="description" label="Description" hint="One or two sentences; members see it on the overview." error=of_field("description")>
+            <Field id="description" label=t!("Description") hint=t!("One or two sentences; members see it on the overview.") error=of_field("description")>
                 <textarea class="textarea" id="description" name="description" maxlength="2000" aria-describedby=described_by("description")>{settings.description}</textarea>
             </Field>
             <Field
-                id="overlap" label="Annotators a photo" error=of_field("overlap")
-                hint="Two or more show where the rules are read differently. Lowering it takes away no answers."
+                id="overlap" label=t!("Annotators a photo") error=of_field("overlap")
+                hint=t!("Two or more show where the rules are read differently. Lowering it takes away no answers.")
             >
                 <input class="input input-short" id="overlap" name="overlap" type="number" min="1" max="20" required value=settings.overlap.to_string() aria-describedby=described_by("overlap")/>
             </Field>
@@ -84,12 +84,12 @@ fn SettingsForm(
             <queue::ExtraVotesField extra=settings.extra_votes error=of_field("extra_votes")/>
             <queue::OrderField current=settings.queue_order/>
             <Field
-                id="lease" label="Seconds a photo is held" error=of_field("lease_seconds")
-                hint="A photo that is not answered by then goes to somebody else."
+                id="lease" label=t!("Seconds a photo is held") error=of_field("lease_seconds")
+                hint=t!("A photo that is not answered by then goes to somebody else.")
             >
                 <input class="input input-short" id="lease" name="lease_seconds" type="number" min="30" max="86400" required value=settings.lease_seconds.to_string() aria-describedby=described_by("lease")/>
             </Field>
-            <div class="row"><Button submit=true weight=Weight::Primary busy=update.pending()>"Save"</Button></div>
+            <div class="row"><Button submit=true weight=Weight::Primary busy=update.pending()>{t!("Save")}</Button></div>
         </ActionForm>
     }
 }
@@ -108,15 +108,15 @@ fn Schema(
     view! {
         <aside class="stack">
             <section class="card">
-                <h2>"Attributes"</h2>
+                <h2>{t!("Attributes")}</h2>
                 <dl class="schema">{attributes}</dl>
-                <p class="quiet">"Attributes come with an import. Keys never change; values are retired, never deleted."</p>
+                <p class="quiet">{t!("Attributes come with an import. Keys never change; values are retired, never deleted.")}</p>
             </section>
             <queue::OrderCard/>
             <section class="card">
-                <h2>"Labels"</h2>
-                <p class="quiet">"Every answer that stands, one row each."</p>
-                <p><a class="button" href=export rel="external" download>"Download labels.csv"</a></p>
+                <h2>{t!("Labels")}</h2>
+                <p class="quiet">{t!("Every answer that stands, one row each.")}</p>
+                <p><a class="button" href=export rel="external" download>{t!("Download labels.csv")}</a></p>
             </section>
         </aside>
     }
@@ -129,8 +129,8 @@ fn AttributeItem(
 ) -> impl IntoView {
     let language = text::language();
     let kind = match attribute.kind {
-        AttributeKind::Given => "given with the photo",
-        AttributeKind::Annotated => "answered by annotators",
+        AttributeKind::Given => t!("given with the photo"),
+        AttributeKind::Annotated => t!("answered by annotators"),
     };
     let values = attribute
         .values

@@ -10,6 +10,7 @@ use crate::{
         alert::{Alert, Tone},
         button::{Button, Weight},
         field::Field,
+        language::LanguageSwitch,
     },
     text::sign_in_error,
 };
@@ -22,7 +23,7 @@ pub fn SignInPage() -> impl IntoView {
     let next = move || query.with(|query| local_path(query.get("next").as_deref()));
     let error = move || query.with(|query| query.get("error"));
     view! {
-        <Title text="Sign in"/>
+        <Title text=t!("Sign in")/>
         <Suspense>
             {move || Suspend::new(async move {
                 if matches!(me.await, Ok(Some(_))) {
@@ -34,19 +35,20 @@ pub fn SignInPage() -> impl IntoView {
         </Suspense>
         <main id="main" class="page page-narrow entry">
             <h1 class="entry-brand"><span lang="ja" aria-hidden="true">"毛並み"</span>" Kenami"</h1>
-            <p class="quiet">"Label photos together, under written guidelines."</p>
+            <p class="quiet">{t!("Label photos together, under written guidelines.")}</p>
             {move || error().map(|code| view! { <Alert tone=Tone::Bad>{sign_in_error(&code)}</Alert> })}
             <form class="card entry-form" method="post" action="/auth/sign-in">
                 <input type="hidden" name="next" value=next/>
-                <Field id="name" label="Name">
+                <Field id="name" label=t!("Name")>
                     <input class="input" id="name" name="name" required autofocus autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64"/>
                 </Field>
-                <Field id="password" label="Password">
+                <Field id="password" label=t!("Password")>
                     <input class="input" id="password" name="password" type="password" required autocomplete="current-password" maxlength="256"/>
                 </Field>
-                <Button submit=true weight=Weight::Primary>"Sign in"</Button>
+                <Button submit=true weight=Weight::Primary>{t!("Sign in")}</Button>
             </form>
-            <p class="quiet">"No account, or no password any more? A lead of your project can send you an invitation, an administrator a new sign-in link."</p>
+            <p class="quiet">{t!("No account, or no password any more? A lead of your project can send you an invitation, an administrator a new sign-in link.")}</p>
+            <LanguageSwitch/>
         </main>
     }
 }

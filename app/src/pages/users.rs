@@ -46,28 +46,28 @@ pub fn UsersPage() -> impl IntoView {
     });
     view! {
         <main id="main" class="page">
-            <PageHeader title="Accounts" lead="Whoever has an account here. Members and roles are set in each project."/>
+            <PageHeader title=t!("Accounts") lead=t!("Whoever has an account here. Members and roles are set in each project.")/>
             <ErrorAlert error/>
             {move || secret.get().map(|secret| view! {
                 <SecretOnce
                     secret=format!("{}/join/{secret}", origin())
-                    note="Send this sign-in link to its owner; it works once and lets them set a password:"
+                    note=t!("Send this sign-in link to its owner; it works once and lets them set a password:")
                 />
             })}
             <ActionForm action=create attr:class="form-inline card">
-                <Field id="user-name" label="New account" hint="Letters, digits, . _ and -." error=field_error>
+                <Field id="user-name" label=t!("New account") hint=t!("Letters, digits, . _ and -.") error=field_error>
                     <input class="input" id="user-name" name="name" required maxlength="64" autocapitalize="none" spellcheck="false" autocomplete="off" aria-describedby=described_by("user-name")/>
                 </Field>
-                <label class="check"><input type="checkbox" name="administrator" value="yes"/>"Administrator of the server"</label>
-                <Button submit=true busy=create.pending()>"Make it and its sign-in link"</Button>
+                <label class="check"><input type="checkbox" name="administrator" value="yes"/>{t!("Administrator of the server")}</label>
+                <Button submit=true busy=create.pending()>{t!("Make it and its sign-in link")}</Button>
             </ActionForm>
             {loaded(list, move |users| {
                 let rows = users.into_iter().map(|user| view! { <Row user disable link/> }).collect_view();
                 view! {
-                    <Table caption="Accounts">
+                    <Table caption=t!("Accounts")>
                         <thead><tr>
-                            <th scope="col">"Name"</th><th scope="col">"Rights"</th><th scope="col">"State"</th>
-                            <th scope="col">"Made"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                            <th scope="col">{t!("Name")}</th><th scope="col">{t!("Rights")}</th><th scope="col">{t!("State")}</th>
+                            <th scope="col">{t!("Made")}</th><th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
                     </Table>
@@ -87,24 +87,24 @@ fn Row(
     link: ServerAction<SignInLink>,
 ) -> impl IntoView {
     let (state, badge) = match (user.disabled, user.has_password) {
-        (true, _) => ("disabled", "badge badge-bad"),
-        (false, true) => ("active", "badge badge-good"),
-        (false, false) => ("no password", "badge badge-warning"),
+        (true, _) => (t!("disabled"), "badge badge-bad"),
+        (false, true) => (t!("active"), "badge badge-good"),
+        (false, false) => (t!("no password"), "badge badge-warning"),
     };
-    let link_label = format!("New sign-in link for {}", user.name);
+    let link_label = t!("New sign-in link for {name}", name = user.name);
     let link_form = (!user.disabled).then(|| {
         view! {
             <ActionForm action=link>
                 <input type="hidden" name="user_id" value=user.id.to_string()/>
-                <button type="submit" class="button button-quiet" aria-label=link_label>"New sign-in link"</button>
+                <button type="submit" class="button button-quiet" aria-label=link_label>{t!("New sign-in link")}</button>
             </ActionForm>
         }
     });
-    let verb = if user.disabled { "Enable" } else { "Disable" };
+    let verb = if user.disabled { t!("Enable") } else { t!("Disable") };
     view! {
         <tr>
             <th scope="row">{user.name.clone()}</th>
-            <td>{if user.administrator { "Administrator" } else { "—" }}</td>
+            <td>{if user.administrator { t!("Administrator") } else { "—" }}</td>
             <td><span class=badge>{state}</span></td>
             <td><Ago at=user.created_at/></td>
             <td class="end">
@@ -112,7 +112,7 @@ fn Row(
                 <ActionForm action=disable>
                     <input type="hidden" name="user_id" value=user.id.to_string()/>
                     <input type="hidden" name="disabled" value=(!user.disabled).to_string()/>
-                    <button type="submit" class="button button-quiet" aria-label=format!("{verb} {}", user.name)>{verb}</button>
+                    <button type="submit" class="button button-quiet" aria-label=t!("{verb} {name}", verb = verb, name = user.name)>{verb}</button>
                 </ActionForm>
             </td>
         </tr>

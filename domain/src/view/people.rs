@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::roles::Role;
+use crate::{keys::Chosen, language::Language, roles::Role};
 
 /// The signed-in user as the page shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,24 @@ pub struct Me {
     pub administrator: bool,
     /// Whether the account has a password (one who came by a link may not have set one yet).
     pub has_password: bool,
+    /// The language that the user has chosen for the pages; none leaves it to the browser.
+    pub language: Option<Language>,
+}
+
+/// How one works: the same at every browser that one signs in at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Preferences {
+    /// Keys chosen in place of the pages' own; see [`crate::keys`].
+    pub keys: Chosen,
+    /// Go to the next photo by itself once every attribute has an answer.
+    pub auto_advance: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self { keys: Chosen::new(), auto_advance: true }
+    }
 }
 
 /// An account as administrators see it.

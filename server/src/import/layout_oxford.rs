@@ -1,5 +1,6 @@
 //! The layout of the Oxford-IIIT Pet Dataset: `images/BREED_N.jpg`, and `annotations/{list,trainval,test}.txt` with the
-//! lines `NAME CLASS-ID SPECIES BREED-ID`. `breed_standards.csv` and `guidelines.md` beside them are read if present.
+//! lines `NAME CLASS-ID SPECIES BREED-ID`. `breed_standards.csv`, `names.csv`, `guidelines.md` and
+//! `guidelines.LANGUAGE.md` beside them are read if present.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -8,12 +9,13 @@ use std::{
 };
 
 use kenami_domain::{
+    language::Language,
     schema::{AttributeKind, is_valid_key},
     view::photo::ImportedSplit,
 };
 
 use super::{
-    Candidate, LayoutError, Plan, guidelines_md, names,
+    Candidate, LayoutError, Plan, guidelines_md, name_table, names,
     standards::{self, Standards},
     tree,
 };
@@ -63,6 +65,10 @@ pub(super) fn plan(folder: &Path) -> Result<Plan, LayoutError> {
         plan.warnings.push(format!("{missing} photos of trainval.txt and test.txt are not in `images`"));
     }
     add_schema(&mut plan, &standards);
+    let names_file = folder.join("names.csv");
+    if names_file.is_file() {
+        plan.warnings.extend(name_table::add(&names_file, &mut plan.attributes)?);
+    }
     read_guidelines(folder, &mut plan)?;
     plan.priors = standards.priors;
     Ok(plan)
@@ -87,16 +93,22 @@ fn add_schema(plan: &mut Plan, standards: &Standards) {
 }
 
 fn read_guidelines(folder: &Path, plan: &mut Plan) -> Result<(), LayoutError> {
-    let path = folder.join("guidelines.md");
-    if !path.is_file() {
-        return Ok(());
-    }
-    let text = fs::read_to_string(&path).map_err(|error| LayoutError::read(&path, error))?;
     let annotated: Vec<_> =
         plan.attributes.iter().filter(|attribute| attribute.kind == AttributeKind::Annotated).cloned().collect();
-    let (guidelines, warnings) = guidelines_md::read(&text, &annotated);
-    plan.guidelines = guidelines;
-    plan.warnings.extend(warnings);
+    // English, the texts that stand in for those of other languages, first: its order of rules holds.
+    for language in Language::ALL {
+        let file = match language {
+            Language::English => "guidelines.md".to_owned(),
+            other => format!("guidelines.{other}.md"),
+        };
+        let path = folder.join(&file);
+        if path.is_file() {
+            let text = fs::read_to_string(&path).map_err(|error| LayoutError::read(&path, error))?;
+            let (guidelines, warnings) = guidelines_md::read(&file, &text, language.code(), &annotated);
+            guidelines_md::add_language(&mut plan.guidelines, guidelines);
+            plan.warnings.extend(warnings);
+        }
+    }
     Ok(())
 }
 

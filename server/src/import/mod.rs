@@ -4,6 +4,7 @@ mod guidelines_md;
 mod layout_csv;
 mod layout_folders;
 mod layout_oxford;
+mod name_table;
 mod names;
 mod pipeline;
 mod standards;

@@ -147,7 +147,7 @@ fn no_referrer(mut response: Response) -> Response {
 }
 
 /// `next`, if it is a path on this server and nothing that a browser could read as another one.
-fn local_path(next: &str) -> Option<&str> {
+pub(super) fn local_path(next: &str) -> Option<&str> {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     (plain && next.starts_with('/') && !next.starts_with("//") && next.len() <= 2000).then_some(next)
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod headers;
 pub mod health;
+pub mod language;
 pub mod media;
 pub mod pages;
 mod predictions;
@@ -88,6 +89,7 @@ pub fn router(state: AppState) -> Router {
     let answers = Router::new()
         .merge(pages::router(&state))
         .merge(auth::router())
+        .merge(language::router())
         .fallback(pages::not_found)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
         .layer(RequestBodyLimitLayer::new(BODY));

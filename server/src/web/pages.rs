@@ -9,6 +9,7 @@ use axum::{
     routing::post,
 };
 use kenami_app::app::{App, shell};
+use kenami_domain::language::Language;
 use kenami_store::{actor::Actor, db::Db};
 use leptos::{
     config::LeptosOptions,
@@ -32,11 +33,13 @@ pub fn router(state: &AppState) -> Router<AppState> {
     )
 }
 
-/// What a page or a server function finds in its context: who acts, and the database.
+/// What a page or a server function finds in its context: who acts, in which language, and the database.
 fn request_context(db: Db) -> impl Fn() + Clone + Send + Sync + 'static {
     move || {
         let actor = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Actor>().cloned());
         provide_context(actor.unwrap_or(Actor::Anonymous));
+        let language = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Language>().copied());
+        provide_context(language.unwrap_or_default());
         provide_context(db.clone());
         // A page's inline scripts carry a nonce; server functions have none.
         let policy = use_nonce().map(|nonce| content_security_policy(Some(&nonce)));

@@ -10,6 +10,7 @@ use axum::{
     response::Response,
 };
 use axum_login::{AuthManagerLayerBuilder, AuthUser, AuthnBackend};
+use kenami_domain::language::Language;
 use kenami_store::{
     actor::{Actor, UserActor},
     db::Db,
@@ -25,6 +26,8 @@ use tower_sessions::{
     },
 };
 use tower_sessions_sqlx_store::PostgresStore;
+
+use super::language;
 
 /// The cookie's name.
 pub const COOKIE: &str = "kenami_session";
@@ -62,19 +65,22 @@ impl fmt::Display for SessionKey {
 pub struct SessionUser {
     /// The account.
     pub user: UserActor,
+    /// The language that it has chosen for the pages.
+    pub language: Option<Language>,
     key: SessionKey,
     epoch: [u8; 8],
 }
 
 impl SessionUser {
-    fn new(user: UserActor, epoch: i64) -> Self {
-        Self { key: SessionKey { user_id: user.id, epoch }, epoch: epoch.to_be_bytes(), user }
+    fn new(user: UserActor, language: Option<Language>, epoch: i64) -> Self {
+        Self { key: SessionKey { user_id: user.id, epoch }, epoch: epoch.to_be_bytes(), user, language }
     }
 }
 
 impl From<SignedIn> for SessionUser {
     fn from(signed_in: SignedIn) -> Self {
-        Self::new(signed_in.user, signed_in.session_epoch)
+        // Its language is read with the next request: this one only leads elsewhere.
+        Self::new(signed_in.user, None, signed_in.session_epoch)
     }
 }
 
@@ -112,8 +118,8 @@ impl AuthnBackend for Backend {
     }
 
     async fn get_user(&self, key: &SessionKey) -> Result<Option<SessionUser>, Error> {
-        let user = people::session_user(&self.db, key.user_id, key.epoch).await?;
-        Ok(user.map(|user| SessionUser::new(user, key.epoch)))
+        let account = people::session_user(&self.db, key.user_id, key.epoch).await?;
+        Ok(account.map(|account| SessionUser::new(account.user, account.language, key.epoch)))
     }
 }
 
@@ -141,7 +147,8 @@ pub fn with_sessions<S: Clone + Send + Sync + 'static>(router: Router<S>, db: &D
     router.layer(axum::middleware::from_fn(remember_actor)).layer(auth)
 }
 
-/// Puts the [`Actor`] into the request, where pages and server functions find it, and prolongs the session.
+/// Puts the [`Actor`] and the [`Language`] into the request, where pages and server functions find them, and prolongs the
+/// session.
 async fn remember_actor(auth: AuthSession, mut request: Request, next: Next) -> Response {
     let actor = match &auth.user {
         Some(user) => Actor::User(user.user.clone()),
@@ -150,7 +157,10 @@ async fn remember_actor(auth: AuthSession, mut request: Request, next: Next) -> 
     if auth.user.is_some() {
         prolong(&auth.session).await;
     }
+    let chosen = auth.user.as_ref().and_then(|user| user.language);
+    let language = language::of_request(chosen, request.headers());
     request.extensions_mut().insert(actor);
+    request.extensions_mut().insert(language);
     next.run(request).await
 }
 

@@ -11,7 +11,7 @@ use kenami_domain::{
     view::{
         dataset::FreezeInput,
         grid::{GridAnswer, GridSubmission},
-        guidelines::{Doubt, DraftEdit, GuidelineText},
+        guidelines::{Doubt, DraftEdit, GuidelineText, NamesEdit},
         job::JobKind,
         project::ProjectSettings,
         queue::QueueOrder,
@@ -29,7 +29,7 @@ use kenami_store::{
     jobs::{self, JobProgress, Outcome},
     labels, links, members, people,
     photos::{self, PhotoQuery},
-    projects, queue, review,
+    preferences, projects, queue, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
     schema, suggestions, tokens,
@@ -100,10 +100,14 @@ fn people_and_projects() -> Vec<Call> {
     calls! { actor, g;
         OwnAccount: people::me();
         OwnAccount: people::change_password(None, "a new long password");
+        OwnAccount: people::set_language(None);
         ManageUsers: people::list();
         ManageUsers: people::set_disabled(g.user_id(Who::Disabled), false);
         ManageUsers: people::create("newcomer", false);
         Bootstrap: people::ensure("demo");
+        OwnAccount: preferences::get();
+        OwnAccount: preferences::save_keys(&kenami_domain::keys::Chosen::new());
+        OwnAccount: preferences::save_auto_advance(false);
         OwnAccount: tokens::create("script");
         OwnAccount: tokens::list();
         OwnAccount: tokens::revoke(g.own(actor).token_id);
@@ -154,6 +158,7 @@ fn photos_and_labels() -> Vec<Call> {
         ReadGuidelines: guidelines::get(PETS, "ear");
         ReadGuidelines: guidelines::version(PETS, "ear", 1);
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
+        EditGuidelines: guidelines::set_names(PETS, "ear", NamesEdit::default());
         EditGuidelines: guidelines::discard_draft(PETS, "ear");
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
         EditGuidelines: guidelines::doubt_count(PETS, "ear", Doubt::All);

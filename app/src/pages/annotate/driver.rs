@@ -6,7 +6,7 @@ use kenami_domain::view::guidelines::Guideline;
 use leptos::{ev, prelude::*, server_fn::ServerFn, task::spawn_local};
 
 use super::{
-    mirror::{self, Mirror},
+    mirror::{Keeping, Mirror},
     session::{Effect as Task, Event, Failure, Question, Record, Session},
 };
 use crate::api::{
@@ -29,6 +29,8 @@ pub struct Driver {
     pub guides: RwSignal<Vec<Guideline>>,
     /// Names of attributes whose guideline changed during the visit, with what changed.
     pub news: RwSignal<Vec<(String, String)>>,
+    /// How well waiting answers are kept.
+    pub keeping: RwSignal<Keeping>,
     key: StoredValue<String>,
     mirror: StoredValue<Mirror<Record>>,
     guides_read: StoredValue<f64>,
@@ -38,11 +40,13 @@ impl Driver {
     /// A visit of account `user_id` to project `key`.
     pub fn new(key: String, user_id: i64, lease_seconds: i32, guides: Vec<Guideline>) -> Self {
         let session = Session::new(questions(&guides), lease_seconds, uuid::Uuid::new_v4);
+        let mirror = Mirror::new("answers", user_id, &key);
         Self {
             session: RwSignal::new(session),
             guides: RwSignal::new(guides),
             news: RwSignal::new(Vec::new()),
-            mirror: StoredValue::new(Mirror::new("answers", user_id, &key)),
+            keeping: mirror.keeping(),
+            mirror: StoredValue::new(mirror),
             key: StoredValue::new(key),
             guides_read: StoredValue::new(0.0),
         }
@@ -62,13 +66,10 @@ impl Driver {
     }
 
     /// Begins: loads what waits, listens to the window, asks for photos. Browser only; call it in an effect of the page.
-    pub fn start(self) {
+    pub fn start(self, auto_advance: bool) {
         self.guides_read.set_value(now());
-        self.send(Event::AutoAdvance(mirror::auto_advance()));
-        let mut waiting = self.mirror.with_value(Mirror::load);
-        // Version 4 keys have no order: the claim's id keeps two answers to one photo together at least.
-        waiting.sort_by_key(|record| record.submission.claim_id);
-        self.send(Event::Restored(waiting));
+        self.send(Event::AutoAdvance(auto_advance));
+        self.mirror.with_value(|mirror| mirror.load(move |left| self.send(Event::Restored(left))));
         let key = self.key();
         spawn_local(async move {
             // Without it undo only reaches back to the beginning of the visit.
@@ -96,7 +97,8 @@ impl Driver {
                 }
             }),
             window_event_listener(ev::beforeunload, move |event| {
-                if self.session.try_with_untracked(|session| session.outbox().unsaved() > 0) == Some(true) {
+                let unsaved = self.session.try_with_untracked(|session| session.outbox().unsaved() > 0) == Some(true);
+                if unsaved && self.keeping.try_get_untracked().is_some_and(|keeping| !keeping.is_safe()) {
                     event.prevent_default();
                 }
             }),
@@ -218,7 +220,7 @@ fn changes(before: &[Guideline], after: &[Guideline]) -> Vec<(String, String)> {
             let old = before.iter().find(|old| old.attribute.key == guide.attribute.key)?;
             (version(old) != Some(current.version)).then(|| {
                 let name = crate::text::attribute_name(&guide.attribute, crate::text::language());
-                (name, format!("version {}: {}", current.version, current.change_note))
+                (name, t!("version {version}: {note}", version = current.version, note = current.change_note))
             })
         })
         .collect()

@@ -3,10 +3,10 @@
 use kenami_domain::view::guidelines::{Guideline, Rule};
 use leptos::{prelude::*, wasm_bindgen::JsCast};
 
-use super::{Desk, keys::value_key};
+use super::Desk;
 use crate::{
     components::{
-        markdown::Markdown,
+        markdown::Translated,
         photo::{Variant, media_url},
     },
     text,
@@ -35,8 +35,8 @@ pub fn Guide() -> impl IntoView {
         }
     });
     view! {
-        <section class="guide" id="guide" tabindex="0" aria-label="Guideline" hidden=move || !desk.guide_open.get()>
-            <button type="button" class="button button-quiet guide-close" aria-label="Close the guideline" on:click=close>
+        <section class="guide" id="guide" tabindex="0" aria-label=t!("Guideline") hidden=move || !desk.guide_open.get()>
+            <button type="button" class="button button-quiet guide-close" aria-label=t!("Close the guideline") on:click=close>
                 "✕"
             </button>
             {move || {
@@ -61,10 +61,11 @@ fn Rules(
     /// The project's key.
     key: String,
 ) -> impl IntoView {
+    let desk = expect_context::<Desk>();
     let language = text::language();
     let name = text::attribute_name(&guide.attribute, language);
-    let version = guide.current.as_ref().map(|current| format!("version {}", current.version));
-    let introduction = guide.text.introduction.get(language).unwrap_or_default().to_owned();
+    let version = guide.current.as_ref().map(|current| t!("version {version}", version = current.version));
+    let introduction = guide.text.introduction.clone();
     let offered: Vec<_> = guide.attribute.values.iter().filter(|value| !value.retired).collect();
     let rules = guide
         .text
@@ -73,7 +74,7 @@ fn Rules(
         .filter_map(|rule| {
             let place = offered.iter().position(|value| value.key == rule.value)?;
             let name = offered[place].names.or_key(language, &rule.value).to_owned();
-            Some(view! { <ValueRule rule=rule.clone() name shortcut=value_key(place) key=key.clone()/> })
+            Some(view! { <ValueRule rule=rule.clone() name shortcut=desk.value_key(place) key=key.clone()/> })
         })
         .collect_view();
     let href = format!("/p/{key}/guidelines/{}", guide.attribute.key);
@@ -82,10 +83,10 @@ fn Rules(
             <h2>{name}</h2>
             {match version {
                 Some(version) => view! { <a class="quiet" href=href>{version}</a> }.into_any(),
-                None => view! { <span class="quiet">"no guideline yet"</span> }.into_any(),
+                None => view! { <span class="quiet">{t!("no guideline yet")}</span> }.into_any(),
             }}
         </div>
-        <Markdown text=introduction/>
+        <Translated texts=introduction/>
         <dl class="guide-rules">{rules}</dl>
     }
 }
@@ -102,7 +103,7 @@ fn ValueRule(
     /// The project's key.
     key: String,
 ) -> impl IntoView {
-    let text = rule.rule.get(text::language()).unwrap_or_default().to_owned();
+    let texts = rule.rule.clone();
     let examples = rule
         .examples
         .into_iter()
@@ -127,7 +128,7 @@ fn ValueRule(
         <div class="guide-rule">
             <dt>{shortcut.map(|key| view! { <kbd>{key}</kbd> })} {name.clone()}</dt>
             <dd>
-                <Markdown text/>
+                <Translated texts/>
                 <ul class="guide-examples">{examples}</ul>
             </dd>
         </div>

@@ -7,6 +7,7 @@ use super::{
     Desk,
     keys::{Command, Press, command},
     session::Event,
+    zoom::{STEP, Zoom},
 };
 
 /// Listens to keys for as long as the page shows.
@@ -22,7 +23,7 @@ pub fn Keyboard() -> impl IntoView {
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
     let inside = |selector: &str| is_inside(event, selector);
     let key = event.key();
-    let Some(command) = command(press(event, &key)) else { return };
+    let Some(command) = desk.layout.with_value(|layout| command(layout, press(event, &key))) else { return };
     // A dialog keeps its keys, except the one that closes the list.
     if inside("dialog") && command != Command::Help {
         return;
@@ -30,7 +31,7 @@ fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
     // Links and buttons press themselves; what scrolls keeps its arrows.
     let own = match command {
         Command::Advance => inside("a, button, summary"),
-        Command::Step(_) | Command::Button(_) => inside(".guide, .project-nav, .refused"),
+        Command::Step(_) | Command::Button(_) => inside(".guide, .compare, .project-nav, .refused"),
         _ => false,
     };
     if own || event.default_prevented() {
@@ -86,11 +87,27 @@ fn run(desk: Desk, command: Command) -> bool {
             desk.guide_open.update(|open| *open = !*open);
             return true;
         }
+        Command::Examples => {
+            desk.examples_open.update(|open| *open = !*open);
+            return true;
+        }
+        Command::Zoom(closer) => {
+            super::stage::zoom_by(desk, if closer { STEP } else { 1.0 / STEP });
+            return true;
+        }
+        Command::Whole => {
+            desk.zoom.set(Zoom::default());
+            return true;
+        }
         Command::Help => {
             desk.keys_open.update(|open| *open = !*open);
             return true;
         }
         Command::Close => {
+            if desk.examples_open.get_untracked() {
+                desk.examples_open.set(false);
+                return true;
+            }
             let narrow = super::window_width() <= super::NARROW;
             if narrow {
                 desk.guide_open.set(false);

@@ -1,10 +1,8 @@
 //! What keys mean on the annotate page.
 
-/// Keys of values, in order. The letters that mean something else are left out.
-const VALUE_KEYS: [&str; 28] = [
-    "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f", "h", "i", "j", "k", "l", "m", "o", "p",
-    "q", "r", "s", "t", "v",
-];
+use kenami_domain::keys::{Layout, Meaning};
+
+use crate::components::keys::{KeyRow, action_row, value_row};
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +23,12 @@ pub enum Command {
     Advance,
     /// Show or hide the guideline.
     Guideline,
+    /// Show or hide the guideline's examples beside the photo.
+    Examples,
+    /// Closer (or, if false, further away).
+    Zoom(bool),
+    /// The whole photo.
+    Whole,
     /// Show or hide the list of keys.
     Help,
     /// Close what lies over the page.
@@ -47,56 +51,81 @@ pub struct Press<'a> {
 }
 
 /// The command of a key press, if it has one.
-pub fn command(press: Press<'_>) -> Option<Command> {
+pub fn command(layout: &Layout, press: Press<'_>) -> Option<Command> {
     if press.modified || press.typing || press.composing {
         return None;
     }
     let command = match press.key {
-        "0" | "n" | "N" => Command::NotVisible,
-        "u" | "U" => Command::Unsure,
         "ArrowDown" => Command::Step(true),
         "ArrowUp" => Command::Step(false),
         "ArrowRight" => Command::Button(true),
         "ArrowLeft" => Command::Button(false),
-        "Backspace" | "z" | "Z" => Command::Undo,
-        "Enter" => Command::Advance,
-        "g" | "G" => Command::Guideline,
         "?" => Command::Help,
         "Escape" => Command::Close,
-        key => {
-            let lower = key.to_lowercase();
-            Command::Value(VALUE_KEYS.iter().position(|&value| value == lower)?)
-        }
+        key => match layout.meaning(key)? {
+            Meaning::Value(index) => Command::Value(index),
+            Meaning::Action(id) => of_action(id)?,
+        },
     };
     // A key that is held down must not run through answers and photos; moving may repeat.
-    let may_repeat = matches!(command, Command::Step(_) | Command::Button(_));
+    let may_repeat = matches!(command, Command::Step(_) | Command::Button(_) | Command::Zoom(_));
     (!press.repeat || may_repeat).then_some(command)
 }
 
-/// The key of the value with this index, as its button shows it.
-pub fn value_key(index: usize) -> Option<String> {
-    VALUE_KEYS.get(index).map(|key| key.to_uppercase())
+fn of_action(id: &str) -> Option<Command> {
+    Some(match id {
+        "not-visible" => Command::NotVisible,
+        "unsure" => Command::Unsure,
+        "undo" => Command::Undo,
+        "next-photo" => Command::Advance,
+        "guideline" => Command::Guideline,
+        "examples" => Command::Examples,
+        "zoom-in" => Command::Zoom(true),
+        "zoom-out" => Command::Zoom(false),
+        "whole-photo" => Command::Whole,
+        _ => return None,
+    })
 }
 
+/// How the page's own keys serve one hand; not true of keys that somebody chose.
+pub const ONE_HAND: &str = mark!(
+    "One hand is enough. Left: 1 to 5, Q and E for not visible and unsure, Z, X, W and G, and Tab \
+    between attributes. Right, on the number pad: 1 to 9, 0 for not visible, + and −, Enter; Backspace takes back."
+);
+
 /// All keys and what they do, for the list.
-pub const LIST: [(&[&str], &str); 9] = [
-    (&["1", "…", "9"], "choose a value of the attribute in focus (letters follow after 9)"),
-    (&["0", "N"], "not visible: the part cannot be judged in this photo"),
-    (&["U"], "unsure: visible, but the rules do not decide; Enter confirms, with or without a note"),
-    (&["↑", "↓", "Tab"], "move between attributes"),
-    (&["←", "→"], "move between the buttons of an attribute; Space presses one"),
-    (&["Backspace", "Z"], "take back the last answer, up to ten photos back"),
-    (&["Enter"], "next photo, once every attribute has an answer"),
-    (&["G"], "show or hide the guideline"),
-    (&["?"], "show or hide this list"),
-];
+pub fn list(layout: &Layout) -> Vec<KeyRow> {
+    let fixed = |keys: &[&str], meaning| (keys.iter().map(|key| (*key).to_owned()).collect(), meaning);
+    let row = |id, meaning| action_row(layout, id, meaning);
+    vec![
+        value_row(layout, t!("choose a value of the attribute in focus (letters follow after the ninth)")),
+        row("not-visible", t!("not visible: the part cannot be judged in this photo")),
+        row("unsure", t!("unsure: visible, but the rules do not decide; Enter confirms, with or without a note")),
+        fixed(&["↑", "↓", "Tab"], t!("move between attributes")),
+        fixed(&["←", "→"], t!("move between the buttons of an attribute; Space presses one")),
+        row("undo", t!("take back the last answer, up to ten photos back")),
+        row("next-photo", t!("next photo, once every attribute has an answer")),
+        row("zoom-in", t!("closer; so do the wheel, two fingers and a double click")),
+        row("zoom-out", t!("further away; drag to look elsewhere")),
+        row("whole-photo", t!("the whole photo again")),
+        row("examples", t!("the guideline's example photos beside this one")),
+        row("guideline", t!("show or hide the guideline")),
+        fixed(&["?"], t!("show or hide this list")),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
+    use kenami_domain::keys::{Chosen, Page, choose};
+
     use super::*;
 
+    fn layout() -> Layout {
+        Layout::new(Page::Annotate, &Chosen::new())
+    }
+
     fn plain(key: &str) -> Option<Command> {
-        command(Press { key, ..Press::default() })
+        command(&layout(), Press { key, ..Press::default() })
     }
 
     #[test]
@@ -106,34 +135,44 @@ mod tests {
         assert_eq!(plain("a"), Some(Command::Value(9)));
         assert_eq!((plain("0"), plain("n")), (Some(Command::NotVisible), Some(Command::NotVisible)));
         assert_eq!((plain("z"), plain("Backspace")), (Some(Command::Undo), Some(Command::Undo)));
+        assert_eq!((plain("="), plain("-")), (Some(Command::Zoom(true)), Some(Command::Zoom(false))));
         assert_eq!((plain("F5"), plain("Tab"), plain("é")), (None, None, None));
     }
 
     #[test]
-    fn every_value_key_is_its_own() {
-        for (index, key) in VALUE_KEYS.iter().enumerate() {
-            assert_eq!(plain(key), Some(Command::Value(index)), "{key}");
-            assert_eq!(plain(&value_key(index).unwrap()), Some(Command::Value(index)), "{key} with shift");
+    fn every_action_does_something_and_is_listed() {
+        let listed: Vec<String> = list(&layout()).into_iter().flat_map(|(keys, _)| keys).collect();
+        for action in Page::Annotate.actions() {
+            for key in action.keys {
+                assert!(plain(key).is_some(), "{key}");
+            }
+            let shown = action.keys[0].to_owned();
+            let value = action.id.starts_with("value-");
+            assert!(value || listed.contains(&crate::components::keys::shown(&shown)), "{}", action.id);
         }
-        assert_eq!(value_key(VALUE_KEYS.len()), None);
     }
 
     #[test]
     fn keys_belong_to_the_browser_with_a_modifier_and_to_the_field_while_typing() {
+        let chosen = choose(Page::Annotate, "undo", "y", &Chosen::new()).unwrap();
+        let chosen = Layout::new(Page::Annotate, &chosen);
+        assert_eq!(command(&chosen, Press { key: "y", ..Press::default() }), Some(Command::Undo));
         for press in [
             Press { key: "1", modified: true, ..Press::default() },
-            Press { key: "z", modified: true, ..Press::default() },
+            Press { key: "y", modified: true, ..Press::default() },
+            Press { key: "y", typing: true, ..Press::default() },
             Press { key: "u", typing: true, ..Press::default() },
             Press { key: "Enter", typing: true, ..Press::default() },
             Press { key: "n", composing: true, ..Press::default() },
         ] {
-            assert_eq!(command(press), None, "{press:?}");
+            assert_eq!(command(&chosen, press), None, "{press:?}");
         }
     }
 
     #[test]
     fn a_held_key_answers_once() {
-        assert_eq!(command(Press { key: "1", repeat: true, ..Press::default() }), None);
-        assert_eq!(command(Press { key: "ArrowDown", repeat: true, ..Press::default() }), Some(Command::Step(true)));
+        let held = |key| command(&layout(), Press { key, repeat: true, ..Press::default() });
+        assert_eq!(held("1"), None);
+        assert_eq!(held("ArrowDown"), Some(Command::Step(true)));
     }
 }

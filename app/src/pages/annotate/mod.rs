@@ -2,33 +2,41 @@
 //!
 //! - [`session`]: what the page knows and decides, without a browser.
 //! - [`keys`]: what keys mean.
-//! - `driver`, `mirror`: requests, local storage and the window.
-//! - `keyboard`, `stage`, `panel`, `guide`, `status`: what is seen.
+//! - [`zoom`]: how close the photo is looked at.
+//! - `driver`, `mirror`: requests, what the browser keeps, and the window.
+//! - `keyboard`, `stage`, `panel`, `guide`, `compare`, `status`, `pending`: what is seen.
 
 pub mod keys;
 pub mod session;
+pub mod zoom;
 
+mod compare;
 pub(crate) mod driver;
 mod guide;
 pub(crate) mod keyboard;
 pub(crate) mod mirror;
 mod panel;
+pub(crate) mod pending;
 mod stage;
 mod status;
 
-use kenami_domain::view::{guidelines::Guideline, project::Project};
+use kenami_domain::{
+    keys::{Layout, Page},
+    view::{guidelines::Guideline, people::Preferences, project::Project},
+};
 use leptos::{either::Either, prelude::*};
 use leptos_meta::Title;
 
 use self::{
+    compare::Compare,
     driver::Driver,
     guide::Guide,
     keyboard::Keyboard,
-    keys::LIST,
     panel::Panel,
     session::Stage as State,
     stage::{Empty, Stage},
     status::{Refused, StatusBar},
+    zoom::Zoom,
 };
 use crate::{
     api,
@@ -46,14 +54,17 @@ pub fn AnnotatePage() -> impl IntoView {
     let project = use_project();
     let SignedIn(me) = expect_context();
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
-        <Title text="Annotate"/>
+        <Title text=t!("Annotate")/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, me.await) {
                     (Ok(project), Ok(guides), Ok(me)) => {
                         let user_id = me.map_or(0, |me| me.id);
-                        Either::Left(view! { <Desk project guides user_id/> })
+                        // Photos can be answered without them.
+                        let preferences = preferences.await.unwrap_or_default();
+                        Either::Left(view! { <Desk project guides user_id preferences/> })
                     }
                     (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                         Either::Right(view! { <ErrorView error/> })
@@ -70,12 +81,30 @@ struct Desk {
     driver: Driver,
     /// The guideline shows (beside the photo, or as a drawer over a narrow window).
     guide_open: RwSignal<bool>,
+    /// The guideline's examples show beside the photo.
+    examples_open: RwSignal<bool>,
     /// The list of keys shows.
     keys_open: RwSignal<bool>,
+    /// What keys mean to this annotator.
+    layout: StoredValue<Layout>,
+    /// How close the open photo is looked at.
+    zoom: RwSignal<Zoom>,
     /// Index of the attribute in focus; none while no photo is open.
     focus: Memo<Option<usize>>,
     /// Claim of the open photo.
     claim: Memo<Option<i64>>,
+}
+
+impl Desk {
+    /// The key of an action, as it is written.
+    fn key_of(self, id: &str) -> String {
+        self.layout.with_value(|layout| crate::components::keys::key_of(layout, id))
+    }
+
+    /// The key of the value with this index, as it is written.
+    fn value_key(self, index: usize) -> Option<String> {
+        self.layout.with_value(|layout| crate::components::keys::value_key(layout, index))
+    }
 }
 
 /// The photo, the answers and the guideline.
@@ -87,13 +116,20 @@ fn Desk(
     guides: Vec<Guideline>,
     /// Who annotates.
     user_id: i64,
+    /// Their keys and habits.
+    preferences: Preferences,
 ) -> impl IntoView {
     let driver = Driver::new(project.key.clone(), user_id, project.lease_seconds, guides);
+    let layout = Layout::new(Page::Annotate, &preferences.keys);
+    let (list, note) = (keys::list(&layout), preferences.keys.is_empty().then_some(keys::ONE_HAND));
     let session = driver.session;
     let desk = Desk {
         driver,
         guide_open: RwSignal::new(true),
+        examples_open: RwSignal::new(false),
         keys_open: RwSignal::new(false),
+        layout: StoredValue::new(layout),
+        zoom: RwSignal::new(Zoom::default()),
         focus: Memo::new(move |_| session.with(|session| session.current().map(session::Sheet::focus))),
         claim: Memo::new(move |_| session.with(|session| session.current().map(|sheet| sheet.photo().claim_id))),
     };
@@ -105,7 +141,7 @@ fn Desk(
             // In a narrow window the guideline would lie over the photo.
             desk.guide_open.set(window_width() > NARROW);
             started.set(true);
-            driver.start();
+            driver.start(preferences.auto_advance);
         }
     });
     let state = Memo::new(move |_| session.with(session::Session::stage));
@@ -116,10 +152,11 @@ fn Desk(
             class:annotate-started=started
             class:annotate-guide=move || desk.guide_open.get()
         >
-            <h1 class="visually-hidden">{format!("Annotate {}", project.name)}</h1>
+            <h1 class="visually-hidden">{t!("Annotate {project}", project = project.name)}</h1>
             <Keyboard/>
-            <div class="annotate-stage">
+            <div class="annotate-stage" class:annotate-compare=move || desk.examples_open.get()>
                 <Stage/>
+                <Compare/>
                 {move || match state.get() {
                     State::Working => Either::Left(()),
                     other => Either::Right(view! { <Empty state=other key=project.key.clone() lead=project.role/> }),
@@ -131,7 +168,7 @@ fn Desk(
                 {move || working.get().then(|| view! { <Panel/> })}
                 <Guide/>
             </div>
-            <KeyList open=desk.keys_open list=&LIST/>
+            <KeyList open=desk.keys_open list note/>
         </div>
     }
 }

@@ -5,7 +5,6 @@ use leptos::{html, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
     Desk,
-    keys::value_key,
     session::{Event, Session, Sheet},
 };
 use crate::{
@@ -37,14 +36,14 @@ pub fn Panel() -> impl IntoView {
     });
     let complete = Memo::new(move |_| driver.session.with(|s| s.current().is_some_and(Sheet::is_complete)));
     view! {
-        <div class="panel" role="group" aria-label="Answers">
+        <div class="panel" role="group" aria-label=t!("Answers")>
             {move || attributes.get().into_iter().enumerate().map(|(index, attribute)| {
                 view! { <Ask index attribute/> }
             }).collect_view()}
             {move || complete.get().then(|| view! {
                 <div class="panel-next">
                     <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Advance)>
-                        "Next photo " <kbd>"Enter"</kbd>
+                        {t!("Next photo")} " " <kbd>{desk.key_of("next-photo")}</kbd>
                     </Button>
                 </div>
             })}
@@ -111,13 +110,13 @@ fn Ask(
             let sure = Signal::derive(move || {
                 suggested.with(|suggested| suggested.as_ref().filter(|s| s.value == key).map(|s| s.probability))
             });
-            view! { <AnswerButton index answer name key=value_key(place) given sure/> }
+            view! { <AnswerButton index answer name key=desk.value_key(place) given sure/> }
         })
         .collect_view();
-    let special = [(Answer::NotVisible, "Not visible", "0"), (Answer::Unsure, "Unsure", "U")]
-        .map(|(answer, name, key)| {
+    let special = [(Answer::NotVisible, t!("Not visible"), "not-visible"), (Answer::Unsure, t!("Unsure"), "unsure")]
+        .map(|(answer, name, id)| {
             let sure = Signal::stored(None);
-            view! { <AnswerButton index answer name=name.to_owned() key=Some(key.to_owned()) given sure/> }
+            view! { <AnswerButton index answer name=name.to_owned() key=Some(desk.key_of(id)) given sure/> }
         })
         .collect_view();
     let (of_given, of_doubted) = (attribute.clone(), attribute);
@@ -131,8 +130,8 @@ fn Ask(
             role="group"
             tabindex="0"
             aria-label=move || match given.get() {
-                Some(answer) => format!("{label}: {}", text::answer_name(&of_given, &answer, language)),
-                None => format!("{label}: no answer yet"),
+                Some(answer) => t!("{attribute}: {answer}", attribute = label, answer = text::answer_name(&of_given, &answer, language)),
+                None => t!("{attribute}: no answer yet", attribute = label),
             }
             aria-current=move || in_focus.get().then_some("step")
             on:focusin=move |_| driver.send(Event::Focus(index))
@@ -148,9 +147,10 @@ fn Ask(
             </div>
             {move || doubted.get().map(|answer| view! {
                 <p class="ask-doubt">
-                    "The guideline has changed. Your earlier answer was "
-                    <b>{text::answer_name(&of_doubted, &answer, language)}</b>
-                    "."
+                    {text::arranged(
+                        t!("The guideline has changed. Your earlier answer was {answer}."),
+                        [("answer", view! { <b>{text::answer_name(&of_doubted, &answer, language)}</b> }.into_any())],
+                    )}
                 </p>
             })}
             <div class="ask-answers">{answers}</div>
@@ -204,8 +204,8 @@ fn AnswerButton(
             {key.map(|key| view! { <kbd aria-hidden="true">{key}</kbd> })}
             <span>{name}</span>
             {move || sure.get().map(|sure| view! {
-                <span class="answer-suggested" title="Suggested, with this probability">
-                    <span class="visually-hidden">"suggested, "</span>
+                <span class="answer-suggested" title=t!("Suggested, with this probability")>
+                    <span class="visually-hidden">{t!("suggested, ")}</span>
                     {text::percent(f64::from(sure), 0)}
                 </span>
             })}
@@ -251,10 +251,10 @@ fn Note(
     };
     view! {
         <div class="note">
-            <label for="note-input">"What do the rules leave open?"</label>
+            <label for="note-input">{t!("What do the rules leave open?")}</label>
             <div class="note-line">
                 <input class="input" id="note-input" maxlength="1000" autocomplete="off" enterkeyhint="done" node_ref=input on:keydown=on_key/>
-                <Button weight=Weight::Primary on:click=move |_| confirm()>"Unsure " <kbd>"Enter"</kbd></Button>
+                <Button weight=Weight::Primary on:click=move |_| confirm()>{t!("Unsure")} " " <kbd>"Enter"</kbd></Button>
             </div>
         </div>
     }

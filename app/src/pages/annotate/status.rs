@@ -1,12 +1,14 @@
 //! Progress, what is being saved, what was refused, and the page's settings.
 
-use leptos::{either::EitherOf4, prelude::*};
+use leptos::{prelude::*, task::spawn_local};
 
 use super::{
-    Desk, mirror,
+    Desk,
+    pending::{Pending, PendingLine},
     session::{Event, Record, Session},
 };
 use crate::{
+    api::people::save_auto_advance,
     components::{
         button::{Button, Weight},
         photo::{Variant, media_url},
@@ -15,31 +17,6 @@ use crate::{
     text,
 };
 
-/// What the save line says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Saves {
-    /// The server has everything.
-    All,
-    /// So many photos are on their way.
-    Saving(usize),
-    /// So many photos wait for the server to be reached.
-    Waiting(usize),
-    /// So many photos wait for a sign-in.
-    SignedOut(usize),
-}
-
-impl Saves {
-    fn of(session: &Session) -> Self {
-        let outbox = session.outbox();
-        match outbox.unsaved() {
-            0 => Self::All,
-            n if outbox.signed_out() => Self::SignedOut(n),
-            n if outbox.in_trouble() => Self::Waiting(n),
-            n => Self::Saving(n),
-        }
-    }
-}
-
 /// Progress, the state of saving, undo, guideline, keys and the setting.
 #[component]
 pub fn StatusBar() -> impl IntoView {
@@ -47,13 +24,16 @@ pub fn StatusBar() -> impl IntoView {
     let driver = desk.driver;
     let session = driver.session;
     let progress = Memo::new(move |_| session.with(Session::progress));
-    let saves = Memo::new(move |_| session.with(Saves::of));
+    let pending = Memo::new(move |_| session.with(|session| Pending::of(session.outbox())));
     let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let auto = Memo::new(move |_| session.with(Session::auto_advance));
     let set_auto = move |event| {
         let on = event_target_checked(&event);
-        mirror::set_auto_advance(on);
         driver.send(Event::AutoAdvance(on));
+        // Holds for this visit in any case.
+        spawn_local(async move {
+            let _ = save_auto_advance(on).await;
+        });
     };
     let sign_in = move || format!("/sign-in?next=/p/{}/annotate", driver.key());
     view! {
@@ -61,27 +41,19 @@ pub fn StatusBar() -> impl IntoView {
             <ProgressBar
                 done=Signal::derive(move || progress.get().done)
                 total=Signal::derive(move || progress.get().done + progress.get().open)
-                label="Your photos"
+                label=t!("Your photos")
             />
             <div class="status-line">
                 <span class="numeric">
                     {move || {
                         let progress = progress.get();
-                        format!("{} done, {} open", text::number(progress.done), text::number(progress.open))
+                        t!("{done} done, {open} open", done = text::number(progress.done), open = text::number(progress.open))
                     }}
                 </span>
-                <span class="saves" role="status">
-                    {move || match saves.get() {
-                        Saves::All => EitherOf4::A(view! { <span class="quiet">"all saved"</span> }),
-                        Saves::Saving(n) => EitherOf4::B(view! { <span class="quiet">{format!("saving {n}")}</span> }),
-                        Saves::Waiting(n) => EitherOf4::C(view! {
-                            <span class="badge badge-warning">{format!("offline, {n} waiting")}</span>
-                        }),
-                        Saves::SignedOut(n) => EitherOf4::D(view! {
-                            <a class="badge badge-bad" rel="external" href=sign_in()>{format!("signed out, {n} waiting: sign in")}</a>
-                        }),
-                    }}
-                </span>
+                <PendingLine
+                    pending keeping=driver.keeping sign_in=sign_in()
+                    saved=|| t!("all saved").to_owned() saving=|n| t!("saving {count}", count = n) waiting=|n| text::number(n)
+                />
             </div>
             <div class="status-line status-tools">
                 <Button
@@ -89,7 +61,7 @@ pub fn StatusBar() -> impl IntoView {
                     disabled=Signal::derive(move || !can_undo.get())
                     on:click=move |_| driver.send(Event::Undo)
                 >
-                    "Undo " <kbd>"Z"</kbd>
+                    {t!("Undo")} " " <kbd>{desk.key_of("undo")}</kbd>
                 </Button>
                 <button
                     type="button"
@@ -98,12 +70,21 @@ pub fn StatusBar() -> impl IntoView {
                     aria-controls="guide"
                     on:click=move |_| desk.guide_open.update(|open| *open = !*open)
                 >
-                    "Guideline " <kbd>"G"</kbd>
+                    {t!("Guideline")} " " <kbd>{desk.key_of("guideline")}</kbd>
                 </button>
-                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
-                <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">
+                <button
+                    type="button"
+                    class="button button-quiet"
+                    aria-expanded=move || if desk.examples_open.get() { "true" } else { "false" }
+                    aria-controls="examples"
+                    on:click=move |_| desk.examples_open.update(|open| *open = !*open)
+                >
+                    {t!("Examples")} " " <kbd>{desk.key_of("examples")}</kbd>
+                </button>
+                <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>{t!("Keys")} " " <kbd>"?"</kbd></Button>
+                <label class="check status-auto" title=t!("Go to the next photo by itself once every attribute has an answer")>
                     <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
-                    "auto next"
+                    {t!("auto next")}
                 </label>
             </div>
             <News/>
@@ -121,11 +102,11 @@ fn News() -> impl IntoView {
                 let closed = name.clone();
                 view! {
                     <div class="alert alert-note news">
-                        <span>{format!("New guideline for {name}, {change}")}</span>
+                        <span>{t!("New guideline for {name}, {change}", name = name, change = change)}</span>
                         <button
                             type="button"
                             class="button button-quiet"
-                            aria-label="Close"
+                            aria-label=t!("Close")
                             on:click=move |_| driver.news.update(|news| news.retain(|(name, _)| *name != closed))
                         >
                             "✕"
@@ -156,10 +137,10 @@ pub fn Refused() -> impl IntoView {
                         <div class="alert alert-bad refused-one">
                             <img src=media_url(&driver.key(), photo.id, Variant::Thumbnail) alt=photo.name.clone() width="56" height="56"/>
                             <div class="stack-s">
-                                <p><b>{photo.name.clone()}</b>" was not saved: " {reason}</p>
+                                <p>{text::arranged(t!("{photo} was not saved: {reason}"), [("photo", view! { <b>{photo.name.clone()}</b> }.into_any()), ("reason", reason.into_any())])}</p>
                                 <div class="row">
-                                    <Button on:click=move |_| driver.send(Event::Rework(id))>"Answer again"</Button>
-                                    <Button weight=Weight::Quiet on:click=move |_| driver.send(Event::Discard(id))>"Discard"</Button>
+                                    <Button on:click=move |_| driver.send(Event::Rework(id))>{t!("Answer again")}</Button>
+                                    <Button weight=Weight::Quiet on:click=move |_| driver.send(Event::Discard(id))>{t!("Discard")}</Button>
                                 </div>
                             </div>
                         </div>

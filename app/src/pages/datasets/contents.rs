@@ -15,15 +15,6 @@ use crate::{
     text,
 };
 
-/// A split in words.
-pub fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
-    }
-}
-
 /// Splits, warnings, and a card per annotated attribute.
 #[component]
 pub fn Contents(
@@ -38,17 +29,17 @@ pub fn Contents(
         .into_iter()
         .zip(["part-1", "part-2", "part-3"])
         .map(|(split, class)| Part {
-            label: split_name(split).to_owned(),
+            label: text::split_name(split).to_owned(),
             count: summary.splits.get(&split).copied().unwrap_or(0),
             class,
         })
         .collect();
     let warnings = (!summary.warnings.is_empty()).then(|| {
-        let lines = summary.warnings.iter().map(|warning| view! { <li>{warning.clone()}</li> }).collect_view();
+        let lines = summary.warnings.iter().map(|warning| view! { <li>{text::translate_sentence(warning).into_owned()}</li> }).collect_view();
         view! {
             <Alert tone=Tone::Warning>
                 <details open=summary.warnings.len() <= 3>
-                    <summary>{text::count(summary.warnings.len() as i64, "thing to know", "things to know")}</summary>
+                    <summary>{n!(summary.warnings.len() as i64, "{count} thing to know", "{count} things to know")}</summary>
                     <ul class="warnings">{lines}</ul>
                 </details>
             </Alert>
@@ -65,12 +56,12 @@ pub fn Contents(
         .collect_view();
     view! {
         <section class="stack-s">
-            <h2>"Splits"</h2>
-            <StackedBar parts label="Photos per split"/>
+            <h2>{t!("Splits")}</h2>
+            <StackedBar parts label=t!("Photos per split")/>
         </section>
         {warnings}
         <section class="stack-s">
-            <h2>"Answers"</h2>
+            <h2>{t!("Answers")}</h2>
             <div class="grid-cards">{cards}</div>
         </section>
     }
@@ -87,11 +78,11 @@ fn AttributeCard(
 ) -> impl IntoView {
     let language = text::language();
     let parts = [
-        ("to train on", counts.usable, "part-1"),
-        ("tied", counts.tied, "part-2"),
-        ("not visible", counts.not_visible, "part-3"),
-        ("unsure", counts.unsure, "part-4"),
-        ("unlabelled", counts.unlabelled, "part-rest"),
+        (t!("to train on"), counts.usable, "part-1"),
+        (t!("tied"), counts.tied, "part-2"),
+        (t!("not visible"), counts.not_visible, "part-3"),
+        (t!("unsure"), counts.unsure, "part-4"),
+        (t!("unlabelled"), counts.unlabelled, "part-rest"),
     ]
     .map(|(label, count, class)| Part { label: label.to_owned(), count, class })
     .into();
@@ -120,10 +111,10 @@ fn AttributeCard(
     view! {
         <article class="card">
             <h3>{name.clone()}</h3>
-            <StackedBar parts label=format!("{name}: what becomes of {}", text::count(photos, "photo", "photos"))/>
-            <p class="quiet">{text::count(counts.adjudicated, "photo was decided by a reviewer", "photos were decided by a reviewer")}</p>
+            <StackedBar parts label=n!(photos, "{name}: what becomes of {count} photo", "{name}: what becomes of {count} photos", name = name)/>
+            <p class="quiet">{n!(counts.adjudicated, "{count} photo was decided by a reviewer", "{count} photos were decided by a reviewer")}</p>
             <table class="bars">
-                <caption class="visually-hidden">{format!("{name}: photos per value")}</caption>
+                <caption class="visually-hidden">{t!("{name}: photos per value", name = name)}</caption>
                 <tbody>{bars}</tbody>
             </table>
         </article>

@@ -22,8 +22,8 @@ use crate::{
 /// A policy in words.
 pub fn policy_name(policy: Policy) -> &'static str {
     match policy {
-        Policy::AdjudicatedFirst => "decisions first, else majority",
-        Policy::Majority => "majority alone",
+        Policy::AdjudicatedFirst => t!("decisions first, else majority"),
+        Policy::Majority => t!("majority alone"),
         Policy::DawidSkene => "Dawid-Skene",
         Policy::Crowdlab => "CROWDLAB",
     }
@@ -33,17 +33,23 @@ pub fn policy_name(policy: Policy) -> &'static str {
 fn policy_note(policy: Policy) -> &'static str {
     match policy {
         Policy::AdjudicatedFirst => {
-            "A reviewer's decision holds where there is one, the majority elsewhere. A tie stays a tie: it is kept out of \
+            t!(
+                "A reviewer's decision holds where there is one, the majority elsewhere. A tie stays a tie: it is kept out of \
              training, and so are not visible and unsure."
+            )
         }
         Policy::Majority => {
-            "The answer with the most votes; decisions are ignored. A tie stays a tie and is kept out of training."
+            t!("The answer with the most votes; decisions are ignored. A tie stays a tie and is kept out of training.")
         }
         Policy::DawidSkene => {
-            "Estimates from all votes how reliable each annotator is, and weighs them by it. Good with three or more annotators a photo."
+            t!(
+                "Estimates from all votes how reliable each annotator is, and weighs them by it. Good with three or more annotators a photo."
+            )
         }
         Policy::Crowdlab => {
-            "Weighs votes together with a finished run's predictions. Helps where most photos have one or two votes."
+            t!(
+                "Weighs votes together with a finished run's predictions. Helps where most photos have one or two votes."
+            )
         }
     }
 }
@@ -75,7 +81,7 @@ pub fn FreezeDialog(
         let Ok(seed) = seed.with_untracked(|seed| u64::from_str(seed.trim())) else {
             error.set(Some(ApiError::Invalid {
                 field: "seed".into(),
-                message: "Give a whole number, 0 or more.".into(),
+                message: t!("Give a whole number, 0 or more.").into(),
             }));
             return;
         };
@@ -108,10 +114,10 @@ pub fn FreezeDialog(
             .filter(|error| ["name", "policy", "run", "seed"].iter().all(|field| error.for_field(field).is_none()))
     });
     view! {
-        <Dialog open title="Freeze a dataset">
+        <Dialog open title=t!("Freeze a dataset")>
             <p>
-                "Freezing takes the answers as they stand now, makes one of each photo's votes, parts the photos into \
-                 train, validation and test, and keeps the result for ever. Answering goes on meanwhile and changes nothing in it."
+                {t!("Freezing takes the answers as they stand now, makes one of each photo's votes, parts the photos into \
+                 train, validation and test, and keeps the result for ever. Answering goes on meanwhile and changes nothing in it.")}
             </p>
             <form
                 class="form"
@@ -120,7 +126,7 @@ pub fn FreezeDialog(
                     submit.with_value(|submit| submit());
                 }
             >
-                <Field id="freeze-name" label="Name" hint="Letters, digits, . _ -" error=of("name")>
+                <Field id="freeze-name" label=t!("Name") hint=t!("Letters, digits, . _ -") error=of("name")>
                     <input
                         class="input"
                         id="freeze-name"
@@ -132,7 +138,7 @@ pub fn FreezeDialog(
                         on:input=move |event| name.set(event_target_value(&event))
                     />
                 </Field>
-                <Field id="freeze-policy" label="How votes become one answer" error=of("policy")>
+                <Field id="freeze-policy" label=t!("How votes become one answer") error=of("policy")>
                     <select
                         class="select"
                         id="freeze-policy"
@@ -147,16 +153,16 @@ pub fn FreezeDialog(
                 <p class="quiet" id="freeze-policy-note">{move || policy_note(policy.get())}</p>
                 {move || (policy.get() == Policy::Crowdlab).then(|| {
                     let runs = finished.get_value();
-                    let hint = if runs.is_empty() { "There is no finished run yet: train one first." } else { "Its predictions are weighed with the votes." };
+                    let hint = if runs.is_empty() { t!("There is no finished run yet: train one first.") } else { t!("Its predictions are weighed with the votes.") };
                     view! {
-                        <Field id="freeze-run" label="Run" hint=hint error=of("run")>
+                        <Field id="freeze-run" label=t!("Run") hint=hint error=of("run")>
                             <select
                                 class="select"
                                 id="freeze-run"
                                 aria-describedby=described_by("freeze-run")
                                 on:change=move |event| run.set(event_target_value(&event))
                             >
-                                <option value="">"Choose a run"</option>
+                                <option value="">{t!("Choose a run")}</option>
                                 {runs.into_iter().map(|name| view! { <option value=name.clone()>{name.clone()}</option> }).collect_view()}
                             </select>
                         </Field>
@@ -164,8 +170,8 @@ pub fn FreezeDialog(
                 })}
                 <Field
                     id="freeze-seed"
-                    label="Seed of the split"
-                    hint="The same photos and seed give the same split. A split that came with the photos is kept."
+                    label=t!("Seed of the split")
+                    hint=t!("The same photos and seed give the same split. A split that came with the photos is kept.")
                     error=of("seed")
                 >
                     <input
@@ -179,8 +185,8 @@ pub fn FreezeDialog(
                 </Field>
                 <ErrorAlert error=other/>
                 <div class="dialog-actions">
-                    <Button on:click=move |_| open.set(false)>"Cancel"</Button>
-                    <Button weight=Weight::Primary submit=true busy=busy>"Freeze"</Button>
+                    <Button on:click=move |_| open.set(false)>{t!("Cancel")}</Button>
+                    <Button weight=Weight::Primary submit=true busy=busy>{t!("Freeze")}</Button>
                 </div>
             </form>
         </Dialog>

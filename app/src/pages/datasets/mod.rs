@@ -46,21 +46,21 @@ pub fn DatasetsPage() -> impl IntoView {
         let freeze = move || {
             lead.then(|| {
                 view! {
-                    <Button weight=Weight::Primary on:click=move |_| freezing.set(true)>"Freeze a dataset"</Button>
+                    <Button weight=Weight::Primary on:click=move |_| freezing.set(true)>{t!("Freeze a dataset")}</Button>
                 }
             })
         };
         view! {
             <PageHeader
-                title="Datasets"
-                lead="A dataset is the project as it stood at one moment: photos, answers, splits. It never changes."
+                title=t!("Datasets")
+                lead=t!("A dataset is the project as it stood at one moment: photos, answers, splits. It never changes.")
             >
                 {(!none).then(freeze)}
             </PageHeader>
             {if none {
                 view! {
-                    <EmptyState title="No dataset yet">
-                        <p>"Freeze one to export the answers or to train on them. Work on the project goes on untouched."</p>
+                    <EmptyState title=t!("No dataset yet")>
+                        <p>{t!("Freeze one to export the answers or to train on them. Work on the project goes on untouched.")}</p>
                         {freeze()}
                     </EmptyState>
                 }.into_any()
@@ -96,15 +96,15 @@ fn Rows(
         })
         .collect_view();
     view! {
-        <Table caption="Datasets">
+        <Table caption=t!("Datasets")>
             <thead>
                 <tr>
-                    <th scope="col">"Name"</th>
-                    <th scope="col">"Policy"</th>
-                    <th scope="col" class="numeric">"Photos"</th>
-                    <th scope="col">"Hash"</th>
-                    <th scope="col">"Frozen by"</th>
-                    <th scope="col">"When"</th>
+                    <th scope="col">{t!("Name")}</th>
+                    <th scope="col">{t!("Policy")}</th>
+                    <th scope="col" class="numeric">{t!("Photos")}</th>
+                    <th scope="col">{t!("Hash")}</th>
+                    <th scope="col">{t!("Frozen by")}</th>
+                    <th scope="col">{t!("When")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -139,7 +139,7 @@ fn Detail(
     let lead = project.role == Role::Lead;
     let train = lead.then(|| {
         view! {
-            <a class="button button-primary" href=format!("/p/{}/runs?dataset={}", project.key, row.id)>"Train on it"</a>
+            <a class="button button-primary" href=format!("/p/{}/runs?dataset={}", project.key, row.id)>{t!("Train on it")}</a>
         }
     });
     let versions = dataset
@@ -149,20 +149,20 @@ fn Detail(
         .map(|(attribute, version)| {
             let name = text::attribute_name_of(&dataset.manifest.schema.attributes, attribute, text::language());
             let href = format!("/p/{}/guidelines/{attribute}", project.key);
-            view! { <li><a href=href>{format!("{name} version {version}")}</a></li> }
+            view! { <li><a href=href>{t!("{name} version {version}", name = name, version = version)}</a></li> }
         })
         .collect_view();
     let downloads = lead.then(|| view! { <Downloads key=project.key.clone() name=row.name.clone()/> });
     view! {
         <PageHeader title=row.name.clone()>{train}</PageHeader>
         <dl class="facts">
-            <div><dt>"Photos"</dt><dd class="numeric">{text::number(row.photos)}</dd></div>
-            <div><dt>"Policy"</dt><dd>{freeze::policy_name(row.policy)}</dd></div>
-            <div><dt>"Seed of the split"</dt><dd class="numeric">{dataset.manifest.seed.to_string()}</dd></div>
-            <div><dt>"Frozen"</dt><dd><Ago at=row.created_at/> " by " {row.created_by.clone()}</dd></div>
-            <div><dt>"Guidelines"</dt><dd><ul class="facts-list">{versions}</ul></dd></div>
+            <div><dt>{t!("Photos")}</dt><dd class="numeric">{text::number(row.photos)}</dd></div>
+            <div><dt>{t!("Policy")}</dt><dd>{freeze::policy_name(row.policy)}</dd></div>
+            <div><dt>{t!("Seed of the split")}</dt><dd class="numeric">{dataset.manifest.seed.to_string()}</dd></div>
+            <div><dt>{t!("Frozen")}</dt><dd>{text::arranged(t!("{time} by {person}"), [("time", view! { <Ago at=row.created_at/> }.into_any()), ("person", row.created_by.clone().into_any())])}</dd></div>
+            <div><dt>{t!("Guidelines")}</dt><dd><ul class="facts-list">{versions}</ul></dd></div>
             <div class="facts-wide">
-                <dt>"Content hash (blake3)"</dt>
+                <dt>{t!("Content hash (blake3)")}</dt>
                 <dd><code class="hash">{row.hash.clone()}</code></dd>
             </div>
         </dl>
@@ -174,10 +174,10 @@ fn Detail(
 /// What a format is good for.
 fn format_use(format: ExportFormat) -> &'static str {
     match format {
-        ExportFormat::Csv => "one row a photo: for spreadsheets and data frames",
-        ExportFormat::Jsonl => "one line a photo, with votes and targets",
-        ExportFormat::Folder => "photos and everything else in one zip: what kenami train reads",
-        ExportFormat::Imagefolder => "class folders and metadata.jsonl in one zip: what many training scripts read",
+        ExportFormat::Csv => t!("one row a photo: for spreadsheets and data frames"),
+        ExportFormat::Jsonl => t!("one line a photo, with votes and targets"),
+        ExportFormat::Folder => t!("photos and everything else in one zip: what kenami train reads"),
+        ExportFormat::Imagefolder => t!("class folders and metadata.jsonl in one zip: what many training scripts read"),
     }
 }
 
@@ -202,8 +202,8 @@ fn Downloads(
         .collect_view();
     view! {
         <section class="stack-s">
-            <h2>"Download"</h2>
-            <p class="quiet">"The same dataset gives the same bytes, every time."</p>
+            <h2>{t!("Download")}</h2>
+            <p class="quiet">{t!("The same dataset gives the same bytes, every time.")}</p>
             <ul class="downloads">{rows}</ul>
         </section>
     }

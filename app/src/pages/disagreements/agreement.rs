@@ -27,26 +27,26 @@ pub fn AgreementTable(
                     <td class="numeric">{figure(row.percent.map(|share| text::percent(share, 1)))}</td>
                     <td class="numeric">{figure(row.alpha.map(alpha))}</td>
                     <td class="numeric">{figure(row.alpha_not_visible_missing.map(alpha))}</td>
-                    <td class="quiet nowrap">{reason.or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
+                    <td class="quiet nowrap">{reason.map(|reason| text::translate_sentence(&reason).into_owned()).or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <Table caption="Agreement per attribute">
+        <Table caption=t!("Agreement per attribute")>
             <thead>
                 <tr>
-                    <th scope="col">"Attribute"</th>
-                    <th scope="col" class="numeric">"Photos with 2+ votes"</th>
-                    <th scope="col" class="numeric">"Votes"</th>
-                    <th scope="col" class="numeric" title="Mean share of agreeing pairs of votes">"Agreement"</th>
-                    <th scope="col" class="numeric" title="Krippendorff's alpha, nominal; not visible and unsure count as answers">
-                        "Alpha"
+                    <th scope="col">{t!("Attribute")}</th>
+                    <th scope="col" class="numeric">{t!("Photos with 2+ votes")}</th>
+                    <th scope="col" class="numeric">{t!("Votes")}</th>
+                    <th scope="col" class="numeric" title=t!("Mean share of agreeing pairs of votes")>{t!("Agreement")}</th>
+                    <th scope="col" class="numeric" title=t!("Krippendorff's alpha, nominal; not visible and unsure count as answers")>
+                        {t!("Alpha")}
                     </th>
-                    <th scope="col" class="numeric" title="Krippendorff's alpha with not visible and unsure left out">
-                        "Alpha, values alone"
+                    <th scope="col" class="numeric" title=t!("Krippendorff's alpha with not visible and unsure left out")>
+                        {t!("Alpha, values alone")}
                     </th>
-                    <th scope="col"><span class="visually-hidden">"What it means"</span></th>
+                    <th scope="col"><span class="visually-hidden">{t!("What it means")}</span></th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
@@ -57,7 +57,7 @@ pub fn AgreementTable(
 fn figure(text: Option<String>) -> impl IntoView {
     match text {
         Some(text) => Either::Left(text),
-        None => Either::Right(view! { <span class="quiet">"undefined"</span> }),
+        None => Either::Right(view! { <span class="quiet">{t!("undefined")}</span> }),
     }
 }
 
@@ -69,10 +69,10 @@ fn alpha(value: f64) -> String {
 /// How much may be built on an alpha: Krippendorff (2004) asks for .8, and for .667 where tentative conclusions do.
 fn reading(alpha: f64) -> &'static str {
     match alpha {
-        a if a >= 0.8 => "reliable",
-        a if a >= 0.667 => "tentative conclusions only",
-        a if a > 0.0 => "too low to rely on: look at the pairs below",
-        _ => "no better than chance: the rules need work",
+        a if a >= 0.8 => t!("reliable"),
+        a if a >= 0.667 => t!("tentative conclusions only"),
+        a if a > 0.0 => t!("too low to rely on: look at the pairs below"),
+        _ => t!("no better than chance: the rules need work"),
     }
 }
 

@@ -19,12 +19,12 @@ use crate::{
 /// A cause in words.
 pub fn cause_name(cause: Cause) -> &'static str {
     match cause {
-        Cause::RuleGap => "the rules do not say",
-        Cause::EdgeCase => "border case",
-        Cause::Slip => "slip",
-        Cause::NotVisible => "part not visible",
-        Cause::WrongPhoto => "photo does not belong",
-        Cause::Other => "other",
+        Cause::RuleGap => t!("the rules do not say"),
+        Cause::EdgeCase => t!("border case"),
+        Cause::Slip => t!("slip"),
+        Cause::NotVisible => t!("part not visible"),
+        Cause::WrongPhoto => t!("photo does not belong"),
+        Cause::Other => t!("other"),
     }
 }
 
@@ -107,11 +107,11 @@ impl Draft {
             self.error.set(Some(ApiError::Invalid { field: String::new(), message: message.to_owned() }));
         };
         let Some(answer) = self.answer.get_untracked() else {
-            missing("Choose the answer that holds.");
+            missing(t!("Choose the answer that holds."));
             return None;
         };
         let Some(cause) = self.cause.get_untracked() else {
-            missing("Choose why the votes differed.");
+            missing(t!("Choose why the votes differed."));
             return None;
         };
         let reason = self.reason.get_untracked().map(|field| field.value()).unwrap_or_default();
@@ -152,8 +152,8 @@ pub fn DecisionForm(
             (Answer::Value(value.key.clone()), value.names.or_key(language, &value.key).to_owned(), key)
         })
         .chain([
-            (Answer::NotVisible, "Not visible".to_owned(), Some("0".to_owned())),
-            (Answer::Unsure, "Unsure".to_owned(), Some("U".to_owned())),
+            (Answer::NotVisible, t!("Not visible").to_owned(), Some("0".to_owned())),
+            (Answer::Unsure, t!("Unsure").to_owned(), Some("U".to_owned())),
         ])
         .map(|(answer, name, key)| {
             let mine = answer.clone();
@@ -191,15 +191,15 @@ pub fn DecisionForm(
     view! {
         <div class="decision">
             <div role="group" aria-labelledby="decision-answer">
-                <h2 id="decision-answer">"Which answer holds?"</h2>
+                <h2 id="decision-answer">{t!("Which answer holds?")}</h2>
                 <div class="choices">{answers}</div>
             </div>
             <div role="group" aria-labelledby="decision-cause">
-                <h2 id="decision-cause">"Why did they differ?"</h2>
+                <h2 id="decision-cause">{t!("Why did they differ?")}</h2>
                 <div class="choices">{causes}</div>
             </div>
             <div class="field">
-                <label for="decision-reason">"Reason " <kbd>"C"</kbd></label>
+                <label for="decision-reason">{t!("Reason")} " " <kbd>"C"</kbd></label>
                 <textarea
                     class="textarea decision-reason"
                     id="decision-reason"
@@ -212,7 +212,7 @@ pub fn DecisionForm(
             </div>
             <ErrorAlert error=draft.error/>
             <div class="row">
-                <Button weight=Weight::Primary busy=draft.busy on:click=move |_| decide.run(())>"Decide " <kbd>"Enter"</kbd></Button>
+                <Button weight=Weight::Primary busy=draft.busy on:click=move |_| decide.run(())>{t!("Decide")} " " <kbd>"Enter"</kbd></Button>
             </div>
         </div>
     }

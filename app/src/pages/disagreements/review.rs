@@ -85,9 +85,9 @@ pub fn Review(
     let (of_form, of_history) = (attribute.clone(), attribute);
     view! {
         <PageHeader title=format!("{name}: {}", photo.name)>
-            <a class="button button-quiet" href=move || neighbours.get().list>"Back to the list " <kbd>"Esc"</kbd></a>
-            {move || neighbours.get().previous.map(|href| view! { <a class="button" href=href>"Previous " <kbd>"←"</kbd></a> })}
-            {move || neighbours.get().next.map(|href| view! { <a class="button" href=href>"Next " <kbd>"→"</kbd></a> })}
+            <a class="button button-quiet" href=move || neighbours.get().list>{t!("Back to the list")} " " <kbd>"Esc"</kbd></a>
+            {move || neighbours.get().previous.map(|href| view! { <a class="button" href=href>{t!("Previous")} " " <kbd>"←"</kbd></a> })}
+            {move || neighbours.get().next.map(|href| view! { <a class="button" href=href>{t!("Next")} " " <kbd>"→"</kbd></a> })}
         </PageHeader>
         <div class="review">
             <div class="stack">
@@ -234,17 +234,17 @@ fn Earlier(
     };
     view! {
         <details class="earlier" on:toggle=fetch>
-            <summary>"History of decisions"</summary>
+            <summary>{t!("History of decisions")}</summary>
             {move || match found.get() {
                 None => ().into_any(),
                 Some(Err(error)) => view! { <ErrorView error/> }.into_any(),
-                Some(Ok(decisions)) if decisions.is_empty() => view! { <p class="quiet">"Nobody has decided this yet."</p> }.into_any(),
+                Some(Ok(decisions)) if decisions.is_empty() => view! { <p class="quiet">{t!("Nobody has decided this yet.")}</p> }.into_any(),
                 Some(Ok(decisions)) => decisions
                     .into_iter()
                     .map(|decision| view! {
                         <p>
                             <b>{text::answer_name(&attribute, &decision.answer, text::language())}</b>
-                            {format!(" ({}) by {}, ", cause_name(decision.cause), decision.reviewer)}
+                            {t!(" ({cause}) by {person}, ", cause = cause_name(decision.cause), person = decision.reviewer)}
                             <Ago at=decision.created_at/>
                             {(!decision.reason.is_empty()).then(|| view! { <br/> {decision.reason.clone()} })}
                         </p>
@@ -294,9 +294,9 @@ fn Decided(
     view! {
         <Standing decision attribute/>
         <div class="row">
-            <a class="button button-primary" href=next>"Next " <kbd>"Enter"</kbd></a>
-            <Button on:click=change>"Change"</Button>
-            <Button weight=Weight::Quiet on:click=reopen>"Open again"</Button>
+            <a class="button button-primary" href=next>{t!("Next")} " " <kbd>"Enter"</kbd></a>
+            <Button on:click=change>{t!("Change")}</Button>
+            <Button weight=Weight::Quiet on:click=reopen>{t!("Open again")}</Button>
         </div>
     }
 }

@@ -8,11 +8,11 @@ use kenami_domain::{
         review::{Decision, Vote},
     },
 };
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 
 use crate::{
     components::{
-        markdown::Markdown,
+        markdown::{Markdown, Translated},
         photo::{Variant, media_url},
         time::Ago,
     },
@@ -45,19 +45,19 @@ pub fn Votes(
         .into_iter()
         .map(|vote| {
             let mut facts = Vec::new();
-            facts.extend(vote.guideline_version.map(|version| format!("guideline version {version}")));
+            facts.extend(vote.guideline_version.map(|version| t!("guideline version {version}", version = version)));
             facts.extend(vote.duration_ms.map(|ms| text::duration(f64::from(ms))));
             view! {
                 <li class="vote">
                     <span class="quiet">{vote.annotator}</span>
                     <b>{text::answer_name(&attribute, &vote.answer, language)}</b>
                     {(!vote.note.is_empty()).then(|| view! { <q>{vote.note.clone()}</q> })}
-                    <span class="quiet vote-facts">{facts.join(", ")}</span>
+                    <span class="quiet vote-facts">{facts.join(t!(", "))}</span>
                 </li>
             }
         })
         .collect_view();
-    view! { <ul class="votes" aria-label="Votes">{cards}</ul> }
+    view! { <ul class="votes" aria-label=t!("Votes")>{cards}</ul> }
 }
 
 /// The rules of the values that were voted for, side by side; the attribute's introduction above.
@@ -71,13 +71,13 @@ pub fn DisputedRules(
     key: String,
 ) -> impl IntoView {
     let language = text::language();
-    let introduction = guide.text.introduction.get(language).unwrap_or_default().to_owned();
+    let introduction = guide.text.introduction.clone();
     let rules = tally(&votes)
         .into_iter()
         .filter_map(|(answer, _)| {
             let value = answer.value()?.to_owned();
             let rule = guide.text.rules.iter().find(|rule| rule.value == value);
-            let text = rule.and_then(|rule| rule.rule.get(language)).filter(|rule| !rule.is_empty());
+            let texts = rule.map(|rule| rule.rule.clone()).filter(|texts| texts.get(language).is_some());
             let examples = rule
                 .into_iter()
                 .flat_map(|rule| &rule.examples)
@@ -98,26 +98,31 @@ pub fn DisputedRules(
             Some(view! {
                 <div class="disputed-rule">
                     <h3>{text::value_name(&guide.attribute, &value, language)}</h3>
-                    <Markdown text=text.unwrap_or("*No rule is written for this value.*").to_owned()/>
+                    {match texts {
+                        Some(texts) => Either::Left(view! { <Translated texts/> }),
+                        None => Either::Right(view! { <Markdown text=t!("*No rule is written for this value.*").to_owned()/> }),
+                    }}
                     <div class="row">{examples}</div>
                 </div>
             })
         })
         .collect_view();
     let href = format!("/p/{key}/guidelines/{}", guide.attribute.key);
-    let version =
-        guide.current.as_ref().map_or("no version".to_owned(), |current| format!("version {}", current.version));
+    let version = guide
+        .current
+        .as_ref()
+        .map_or(t!("no version").to_owned(), |current| t!("version {version}", version = current.version));
     view! {
-        <section class="stack-s" aria-label="Rules">
+        <section class="stack-s" aria-label=t!("Rules")>
             <div class="row row-apart">
-                <h2>"The rules"</h2>
-                <a href=href>{format!("Guideline, {version}")}</a>
+                <h2>{t!("The rules")}</h2>
+                <a href=href>{t!("Guideline, {version}", version = version)}</a>
             </div>
             <div class="disputed-rules">{rules}</div>
-            {(!introduction.is_empty()).then(|| view! {
+            {(!introduction.0.is_empty()).then(|| view! {
                 <details>
-                    <summary>"What to look at"</summary>
-                    <Markdown text=introduction/>
+                    <summary>{t!("What to look at")}</summary>
+                    <Translated texts=introduction/>
                 </details>
             })}
         </section>
@@ -135,12 +140,12 @@ pub fn Standing(
     view! {
         <div class="alert alert-good standing" role="status">
             <p>
-                "Decided: "
+                {t!("Decided:")} " "
                 <b>{text::answer_name(&attribute, &decision.answer, text::language())}</b>
                 {format!(" ({})", super::decide::cause_name(decision.cause))}
             </p>
             {(!decision.reason.is_empty()).then(|| view! { <p>{decision.reason.clone()}</p> })}
-            <p class="quiet">"by " {decision.reviewer} ", " <Ago at=decision.created_at/></p>
+            <p class="quiet">{text::arranged(t!("by {person}, {time}"), [("person", decision.reviewer.into_any()), ("time", view! { <Ago at=decision.created_at/> }.into_any())])}</p>
         </div>
     }
 }

@@ -5,16 +5,17 @@ use leptos::prelude::*;
 
 use super::{
     Desk,
-    keys::value_key,
     session::{Event, Mark, Session, Shown},
 };
 use crate::{
     components::{
         button::{Button, Weight},
         dialog::Dialog,
-        markdown::Markdown,
+        keys::value_key,
+        markdown::Translated,
         photo::{PhotoImage, Variant},
     },
+    pages::annotate::pending::{Pending, PendingLine},
     text,
 };
 
@@ -74,12 +75,12 @@ pub fn Head() -> impl IntoView {
     let rule = move || {
         let (guide, value) = (desk.guide()?, value.get()?);
         let rule = guide.text.rules.iter().find(|rule| rule.value == value)?;
-        Some(rule.rule.get(language).unwrap_or_default().to_owned()).filter(|rule| !rule.is_empty())
+        Some(rule.rule.clone()).filter(|texts| texts.get(language).is_some())
     };
     view! {
         <div class="grid-head">
-            <div class="grid-choice" role="group" aria-label="Attribute">{tabs}</div>
-            <div class="grid-choice" role="group" aria-label="Suggested value">{values}</div>
+            <div class="grid-choice" role="group" aria-label=t!("Attribute")>{tabs}</div>
+            <div class="grid-choice" role="group" aria-label=t!("Suggested value")>{values}</div>
             <div class="grid-tools">
                 <Saves/>
                 <Tools/>
@@ -87,8 +88,8 @@ pub fn Head() -> impl IntoView {
         </div>
         {move || rule().map(|rule| view! {
             <details class="grid-rule">
-                <summary>"The rule for this value"</summary>
-                <Markdown text=rule/>
+                <summary>{t!("The rule for this value")}</summary>
+                <Translated texts=rule/>
             </details>
         })}
     }
@@ -107,29 +108,17 @@ fn waiting_count(photos: i64) -> String {
 #[component]
 fn Saves() -> impl IntoView {
     let desk = expect_context::<Desk>();
-    let state = Memo::new(move |_| {
-        desk.driver.session.with(|s| {
-            let outbox = s.outbox();
-            (s.answered(), outbox.unsaved(), outbox.in_trouble(), outbox.signed_out())
-        })
-    });
-    let sign_in = move || format!("/sign-in?next=/p/{}/grid", desk.driver.key());
+    let session = desk.driver.session;
+    let pending = Memo::new(move |_| session.with(|session| Pending::of(session.outbox())));
+    let answered = Memo::new(move |_| session.with(Session::answered));
+    let answers = move || n!(answered.get(), "{count} answer", "{count} answers");
     view! {
-        <p class="grid-saves" role="status">
-            {move || {
-                let (answered, unsaved, trouble, signed_out) = state.get();
-                let answered = text::count(answered, "answer", "answers");
-                let left = text::count(unsaved as i64, "screen", "screens");
-                match (unsaved, signed_out, trouble) {
-                    (0, ..) => view! { <span class="quiet">{format!("{answered}, all saved")}</span> }.into_any(),
-                    (_, true, _) => view! {
-                        <a class="badge badge-bad" rel="external" href=sign_in()>{format!("signed out, {left} waiting: sign in")}</a>
-                    }
-                    .into_any(),
-                    (_, _, true) => view! { <span class="badge badge-warning">{format!("offline, {left} waiting")}</span> }.into_any(),
-                    _ => view! { <span class="quiet">{format!("{answered}, saving")}</span> }.into_any(),
-                }
-            }}
+        <p class="grid-saves">
+            <PendingLine
+                pending keeping=desk.driver.keeping sign_in=format!("/sign-in?next=/p/{}/grid", desk.driver.key())
+                saved=move || t!("{answers}, all saved", answers = answers()) saving=move |_| t!("{answers}, saving", answers = answers())
+                waiting=|screens| n!(screens, "{count} screen", "{count} screens")
+            />
         </p>
     }
 }
@@ -142,15 +131,15 @@ fn Tools() -> impl IntoView {
     let can_undo = Memo::new(move |_| session.with(Session::can_undo));
     let none = Memo::new(move |_| session.with(|s| s.shown().and_then(Shown::cursor).is_none()));
     view! {
-        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>"Look " <kbd>"O"</kbd></Button>
+        <Button weight=Weight::Quiet disabled=Signal::from(none) on:click=move |_| desk.look_open.set(true)>{t!("Look")} " " <kbd>{desk.key_of("look")}</kbd></Button>
         <Button
             weight=Weight::Quiet
             disabled=Signal::derive(move || !can_undo.get())
             on:click=move |_| desk.driver.send(Event::Undo)
         >
-            "Undo " <kbd>"Z"</kbd>
+            {t!("Undo")} " " <kbd>{desk.key_of("undo")}</kbd>
         </Button>
-        <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
+        <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>{t!("Keys")} " " <kbd>"?"</kbd></Button>
     }
 }
 
@@ -176,14 +165,18 @@ pub fn ActionBar() -> impl IntoView {
         let Some(guide) = desk.guide() else { return Vec::new() };
         let values = offered(&guide).enumerate().map(|(index, value)| {
             let name = value.names.or_key(language, &value.key).to_owned();
-            (Mark::Answer(Answer::Value(value.key.clone())), name, value_key(index))
+            (
+                Mark::Answer(Answer::Value(value.key.clone())),
+                name,
+                desk.layout.with_value(|layout| value_key(layout, index)),
+            )
         });
         let special = [
-            (Mark::Answer(Answer::NotVisible), "Not visible", "X"),
-            (Mark::Answer(Answer::Unsure), "Unsure", "U"),
-            (Mark::Later, "Later", "L"),
+            (Mark::Answer(Answer::NotVisible), t!("Not visible"), "not-visible"),
+            (Mark::Answer(Answer::Unsure), t!("Unsure"), "unsure"),
+            (Mark::Later, t!("Later"), "later"),
         ];
-        let special = special.map(|(mark, name, key)| (mark, name.to_owned(), Some(key.to_owned())));
+        let special = special.map(|(mark, name, id)| (mark, name.to_owned(), Some(desk.key_of(id))));
         values
             .chain(special)
             .map(|(answer, name, key)| {
@@ -214,9 +207,9 @@ pub fn ActionBar() -> impl IntoView {
             let rest = shown.photos().len() - shown.marked();
             let name = desk.guide().map(|guide| text::value_name(&guide.attribute, shown.value(), language))?;
             Some(match (rest, shown.marked()) {
-                (rest, 0) => format!("All {rest} are {name}"),
-                (0, marked) => format!("Save {marked} marked"),
-                (rest, marked) => format!("{rest} are {name}, {marked} marked"),
+                (rest, 0) => t!("All {count} are {name}", count = rest, name = name),
+                (0, marked) => t!("Save {marked} marked", marked = marked),
+                (rest, marked) => t!("{count} are {name}, {marked} marked", count = rest, name = name, marked = marked),
             })
         })
     };
@@ -224,14 +217,14 @@ pub fn ActionBar() -> impl IntoView {
         <div class="grid-actions" hidden=move || !open.get()>
             <p class="grid-pointed quiet">
                 {move || match pointed.get() {
-                    Some(index) => format!("Photo {}", index + 1),
-                    None => "Point at an exception: its number, arrows, or a click".to_owned(),
+                    Some(index) => t!("Photo {name}", name = index + 1),
+                    None => t!("Point at an exception: its number, arrows, or a click").to_owned(),
                 }}
             </p>
-            <div class="grid-answers" role="group" aria-label="Answer of the photo that is pointed at">{answers}</div>
+            <div class="grid-answers" role="group" aria-label=t!("Answer of the photo that is pointed at")>{answers}</div>
             <div class="grid-buttons">
                 <Button weight=Weight::Primary on:click=move |_| driver.send(Event::Accept)>
-                    {accept} " " <kbd>"Enter"</kbd>
+                    {accept} " " <kbd>{desk.key_of("accept")}</kbd>
                 </Button>
             </div>
         </div>
@@ -243,7 +236,7 @@ pub fn ActionBar() -> impl IntoView {
 pub fn Look() -> impl IntoView {
     let desk = expect_context::<Desk>();
     view! {
-        <Dialog open=desk.look_open title="Photo" wide=true>
+        <Dialog open=desk.look_open title=t!("Photo") wide=true>
             {move || desk.pointed().map(|photo| view! {
                 <PhotoImage project_key=desk.driver.key() photo variant=Variant::Web class="grid-large" eager=true/>
             })}
@@ -261,10 +254,14 @@ pub fn Refused() -> impl IntoView {
             <For each=move || refused.get() key=|(pending, _)| pending.key let:((pending, reason))>
                 <div class="alert alert-bad grid-refused">
                     <p>
-                        <b>{text::count(pending.submission.answers.len() as i64, "answer was", "answers were")}</b>
-                        " not saved: " {reason} " The photos come again."
+                        {n!(
+                            pending.submission.answers.len() as i64,
+                            "{count} answer was not saved: {reason} The photos come again.",
+                            "{count} answers were not saved: {reason} The photos come again.",
+                            reason = reason
+                        )}
                     </p>
-                    <Button weight=Weight::Quiet on:click=move |_| desk.driver.send(Event::Discard(pending.key))>"Close"</Button>
+                    <Button weight=Weight::Quiet on:click=move |_| desk.driver.send(Event::Discard(pending.key))>{t!("Close")}</Button>
                 </div>
             </For>
         </div>

@@ -10,7 +10,7 @@ use crate::{
     api::grid::{next_screen, submit_screen},
     pages::annotate::{
         driver::{failure, give_back, now, questions},
-        mirror::Mirror,
+        mirror::{Keeping, Mirror},
     },
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub struct Driver {
     /// The state.
     pub session: RwSignal<Session>,
+    /// How well waiting answers are kept.
+    pub keeping: RwSignal<Keeping>,
     key: StoredValue<String>,
     mirror: StoredValue<Mirror<Pending>>,
 }
@@ -26,9 +28,11 @@ pub struct Driver {
 impl Driver {
     /// A visit of account `user_id` to project `key`.
     pub fn new(key: String, user_id: i64, guides: &[Guideline]) -> Self {
+        let mirror = Mirror::new("screens", user_id, &key);
         Self {
             session: RwSignal::new(Session::new(questions(guides), uuid::Uuid::new_v4)),
-            mirror: StoredValue::new(Mirror::new("screens", user_id, &key)),
+            keeping: mirror.keeping(),
+            mirror: StoredValue::new(mirror),
             key: StoredValue::new(key),
         }
     }
@@ -48,14 +52,14 @@ impl Driver {
 
     /// Begins: loads what waits, listens to the window, asks for a screen. Browser only; call it in an effect of the page.
     pub fn start(self, want: usize, columns: usize) {
-        let waiting = self.mirror.with_value(Mirror::load);
-        self.send(Event::Restored(waiting));
+        self.mirror.with_value(|mirror| mirror.load(move |left| self.send(Event::Restored(left))));
         self.send(Event::Room { want, columns });
         let mut handles = vec![
             window_event_listener(ev::online, move |_| self.send(Event::Online)),
             window_event_listener(ev::pagehide, move |_| self.release()),
             window_event_listener(ev::beforeunload, move |event| {
-                if self.session.try_with_untracked(|session| session.outbox().unsaved() > 0) == Some(true) {
+                let unsaved = self.session.try_with_untracked(|session| session.outbox().unsaved() > 0) == Some(true);
+                if unsaved && self.keeping.try_get_untracked().is_some_and(|keeping| !keeping.is_safe()) {
                     event.prevent_default();
                 }
             }),

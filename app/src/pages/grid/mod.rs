@@ -2,7 +2,7 @@
 //!
 //! - [`session`]: what the page knows and decides, without a browser.
 //! - [`keys`]: what keys mean.
-//! - `driver`: requests, local storage and the window.
+//! - `driver`: requests, what the browser keeps, and the window.
 //! - `tiles`, `bar`: what is seen.
 
 pub mod keys;
@@ -12,14 +12,17 @@ mod bar;
 mod driver;
 mod tiles;
 
-use kenami_domain::view::{guidelines::Guideline, photo::PhotoCard, project::Project};
+use kenami_domain::{
+    keys::{Layout, Page},
+    view::{guidelines::Guideline, people::Preferences, photo::PhotoCard, project::Project},
+};
 use leptos::{either::Either, ev, html, prelude::*, wasm_bindgen::JsCast};
 use leptos_meta::Title;
 
 use self::{
     bar::{ActionBar, Head, Look, Refused},
     driver::Driver,
-    keys::{Command, LIST, command},
+    keys::{Command, command},
     session::{Event, Stage},
     tiles::Tiles,
 };
@@ -48,14 +51,17 @@ pub fn GridPage() -> impl IntoView {
     let project = use_project();
     let SignedIn(me) = expect_context();
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
+    let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
-        <Title text="Grid"/>
+        <Title text=t!("Grid")/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, me.await) {
                     (Ok(project), Ok(guides), Ok(me)) => {
                         let user_id = me.map_or(0, |me| me.id);
-                        Either::Left(view! { <Board project guides user_id/> })
+                        // Photos can be answered without them.
+                        let preferences = preferences.await.unwrap_or_default();
+                        Either::Left(view! { <Board project guides user_id preferences/> })
                     }
                     (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                         Either::Right(view! { <ErrorView error/> })
@@ -71,6 +77,8 @@ pub fn GridPage() -> impl IntoView {
 struct Desk {
     driver: Driver,
     guides: StoredValue<Vec<Guideline>>,
+    /// What keys mean to this annotator.
+    layout: StoredValue<Layout>,
     /// The list of keys shows.
     keys_open: RwSignal<bool>,
     /// The photo that is looked at large shows.
@@ -82,6 +90,11 @@ impl Desk {
     fn guide(self) -> Option<Guideline> {
         let index = self.driver.session.with(session::Session::attribute);
         self.guides.with_value(|guides| guides.get(index).cloned())
+    }
+
+    /// The key of an action, as it is written.
+    fn key_of(self, id: &str) -> String {
+        self.layout.with_value(|layout| crate::components::keys::key_of(layout, id))
     }
 
     /// The photo at the cursor.
@@ -101,11 +114,16 @@ fn Board(
     guides: Vec<Guideline>,
     /// Who annotates.
     user_id: i64,
+    /// Their keys and habits.
+    preferences: Preferences,
 ) -> impl IntoView {
+    let layout = Layout::new(Page::Grid, &preferences.keys);
+    let list = keys::list(&layout);
     let driver = Driver::new(project.key.clone(), user_id, &guides);
     let desk = Desk {
         driver,
         guides: StoredValue::new(guides),
+        layout: StoredValue::new(layout),
         keys_open: RwSignal::new(false),
         look_open: RwSignal::new(false),
     };
@@ -135,7 +153,7 @@ fn Board(
     let stage = Memo::new(move |_| driver.session.with(session::Session::stage));
     view! {
         <div class="grid-page full-window">
-            <h1 class="visually-hidden">{format!("Answer photos of {} by the screen", project.name)}</h1>
+            <h1 class="visually-hidden">{t!("Answer photos of {project} by the screen", project = project.name)}</h1>
             <Head/>
             <Refused/>
             <div class="grid-room" id=ROOM tabindex="-1" node_ref=room>
@@ -146,7 +164,7 @@ fn Board(
                 }}
             </div>
             <ActionBar/>
-            <KeyList open=desk.keys_open list=&LIST/>
+            <KeyList open=desk.keys_open list/>
             <Look/>
         </div>
     }
@@ -180,7 +198,7 @@ fn fit(room: NodeRef<html::Div>) -> (usize, usize) {
 fn on_key(desk: Desk, event: &ev::KeyboardEvent) {
     let inside = |selector: &str| is_inside(event, selector);
     let key = event.key();
-    let Some(command) = command(press(event, &key)) else { return };
+    let Some(command) = desk.layout.with_value(|layout| command(layout, press(event, &key))) else { return };
     if event.default_prevented() || (inside("dialog") && !matches!(command, Command::Help | Command::Look)) {
         return;
     }
@@ -209,33 +227,33 @@ fn Empty(
     let annotate = format!("/p/{key}/annotate");
     let body = match stage {
         Stage::Working => ().into_any(),
-        Stage::Loading => view! { <Loading what="photos"/> }.into_any(),
+        Stage::Loading => view! { <Loading what=t!("photos")/> }.into_any(),
         Stage::NoAttributes => view! {
-            <EmptyState title="Nothing to answer yet">
-                <p>"This project has no attributes that annotators answer. A lead adds them with an import."</p>
+            <EmptyState title=t!("Nothing to answer yet")>
+                <p>{t!("This project has no attributes that annotators answer. A lead adds them with an import.")}</p>
             </EmptyState>
         }
         .into_any(),
         Stage::NoSuggestions => view! {
-            <EmptyState title="No suggestions">
+            <EmptyState title=t!("No suggestions")>
                 <p>
-                    "The grid shows photos by what is suggested for them. A lead chooses where suggestions come from on the suggestions page, and who sees them."
+                    {t!("The grid shows photos by what is suggested for them. A lead chooses where suggestions come from on the suggestions page, and who sees them.")}
                 </p>
-                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+                <a class="button button-primary" href=annotate>{t!("Annotate one by one")}</a>
             </EmptyState>
         }
         .into_any(),
         Stage::Done => view! {
-            <EmptyState title="This attribute is done">
-                <p>"Every photo with a suggestion has your answer. What is left, and the share that is always answered without suggestions, comes one by one."</p>
-                <a class="button button-primary" href=annotate>"Annotate one by one"</a>
+            <EmptyState title=t!("This attribute is done")>
+                <p>{t!("Every photo with a suggestion has your answer. What is left, and the share that is always answered without suggestions, comes one by one.")}</p>
+                <a class="button button-primary" href=annotate>{t!("Annotate one by one")}</a>
             </EmptyState>
         }
         .into_any(),
         Stage::Trouble(failure) => view! {
-            <EmptyState title="No photos could be fetched">
+            <EmptyState title=t!("No photos could be fetched")>
                 <p>{failure.sentence()}</p>
-                <Button weight=Weight::Primary on:click=move |_| desk.driver.send(Event::Refill)>"Try again"</Button>
+                <Button weight=Weight::Primary on:click=move |_| desk.driver.send(Event::Refill)>{t!("Try again")}</Button>
             </EmptyState>
         }
         .into_any(),

@@ -21,7 +21,7 @@ pub fn Tiles() -> impl IntoView {
         Memo::new(move |_| session.with(|s| s.shown().map(|shown| shown.photos().to_vec()).unwrap_or_default()));
     let upcoming = Memo::new(move |_| session.with(Session::upcoming));
     view! {
-        <ol class="grid-tiles" aria-label="Photos">
+        <ol class="grid-tiles" aria-label=t!("Photos")>
             <For
                 each=move || photos.get().into_iter().enumerate()
                 key=|(index, photo)| (*index, photo.claim_id)
@@ -52,7 +52,7 @@ fn Tile(
     let mark = Memo::new(move |_| session.with(|s| s.shown().and_then(|shown| shown.mark_of(index).cloned())));
     let marked = Memo::new(move |_| mark.with(|mark| mark.as_ref().map(|mark| name(desk, mark))));
     let (label, sure) = (photo.photo.name.clone(), text::percent(f64::from(photo.probability), 0));
-    let title = format!("{label}, suggested with {sure}");
+    let title = t!("{photo}, suggested with {probability}", photo = label, probability = sure);
     view! {
         <li>
             <button
@@ -64,8 +64,8 @@ fn Tile(
                 title=title
                 aria-current=move || pointed.get().then_some("true")
                 aria-label=move || match marked.get() {
-                    Some(mark) => format!("{}: {label}, {mark}", index + 1),
-                    None => format!("{}: {label}, as suggested", index + 1),
+                    Some(mark) => t!("{number}: {photo}, {mark}", number = index + 1, photo = label, mark = mark),
+                    None => t!("{number}: {photo}, as suggested", number = index + 1, photo = label),
                 }
                 on:click=move |_| desk.driver.send(Event::Point(index))
             >
@@ -81,8 +81,8 @@ fn Tile(
 /// A mark in words.
 pub fn name(desk: Desk, mark: &Mark) -> String {
     match mark {
-        Mark::Later => "later".to_owned(),
-        Mark::Answer(Answer::NotVisible) => "not visible".to_owned(),
+        Mark::Later => t!("later").to_owned(),
+        Mark::Answer(Answer::NotVisible) => t!("not visible").to_owned(),
         Mark::Answer(answer) => match desk.guide() {
             Some(guide) => text::answer_name(&guide.attribute, answer, text::language()),
             None => answer.key().to_owned(),

@@ -50,7 +50,7 @@ pub fn differences(
             .to_owned()
     };
     let introduction = |text: &GuidelineText| text.introduction.get(language).unwrap_or_default().to_owned();
-    let mut parts = vec![("Introduction".to_owned(), introduction(old), introduction(new))];
+    let mut parts = vec![(t!("Introduction").to_owned(), introduction(old), introduction(new))];
     let mut values: Vec<&str> = new.rules.iter().chain(&old.rules).map(|rule| rule.value.as_str()).collect();
     let mut seen = std::collections::BTreeSet::new();
     values.retain(|value| seen.insert(*value));
@@ -62,7 +62,7 @@ pub fn differences(
     let order = |text: &GuidelineText| {
         text.rules.iter().map(|rule| text::value_name(attribute, &rule.value, language)).collect::<Vec<_>>().join(", ")
     };
-    parts.push(("Order of the rules".to_owned(), order(old), order(new)));
+    parts.push((t!("Order of the rules").to_owned(), order(old), order(new)));
     parts.retain(|(_, old, new)| old != new);
     parts
 }
@@ -79,7 +79,7 @@ pub fn Changes(
 ) -> impl IntoView {
     let parts = differences(&attribute, &old, &new, text::language());
     if parts.is_empty() {
-        return view! { <p class="quiet">"The texts are the same; only examples may differ."</p> }.into_any();
+        return view! { <p class="quiet">{t!("The texts are the same; only examples may differ.")}</p> }.into_any();
     }
     let sections = parts
         .into_iter()

@@ -7,25 +7,24 @@ use kenami_domain::{
 use leptos::prelude::*;
 use time::OffsetDateTime;
 
+use crate::text::Language;
+
 /// One rule that is being edited.
 #[derive(Clone, Copy)]
 pub struct RuleDraft {
     /// The value's key; it never changes.
     pub value: StoredValue<String>,
-    /// Texts in the languages that are not being edited.
-    others: StoredValue<Texts>,
-    /// Markdown in the page's language.
-    pub text: RwSignal<String>,
+    /// Markdown per language.
+    pub texts: RwSignal<Texts>,
     /// Examples in order.
     pub examples: RwSignal<Vec<Example>>,
 }
 
 impl RuleDraft {
-    fn new(rule: &Rule, language: &str) -> Self {
+    fn new(rule: &Rule) -> Self {
         Self {
             value: StoredValue::new(rule.value.clone()),
-            others: StoredValue::new(rule.rule.clone()),
-            text: RwSignal::new(own_text(&rule.rule, language)),
+            texts: RwSignal::new(rule.rule.clone()),
             examples: RwSignal::new(rule.examples.clone()),
         }
     }
@@ -34,10 +33,10 @@ impl RuleDraft {
 /// The draft that is being edited; signals, so that each field changes alone.
 #[derive(Clone, Copy)]
 pub struct DraftState {
-    language: &'static str,
-    others: StoredValue<Texts>,
-    /// Markdown in the page's language.
-    pub introduction: RwSignal<String>,
+    /// The language that is being edited.
+    pub language: RwSignal<Language>,
+    /// Markdown per language.
+    pub introduction: RwSignal<Texts>,
     /// In the order in which they are applied.
     pub rules: RwSignal<Vec<RuleDraft>>,
     /// What changed and why.
@@ -50,16 +49,13 @@ pub struct DraftState {
 
 impl DraftState {
     /// The draft of `guideline`; without one, a copy of the text in force. Values without a rule get an empty one.
-    pub fn new(guideline: &Guideline, language: &'static str) -> Self {
+    pub fn new(guideline: &Guideline, language: Language) -> Self {
         let draft = guideline.draft.as_ref();
         let text = draft.map_or(&guideline.text, |draft| &draft.text);
         let state = Self {
-            language,
-            others: StoredValue::new(text.introduction.clone()),
-            introduction: RwSignal::new(own_text(&text.introduction, language)),
-            rules: RwSignal::new(
-                all_rules(&guideline.attribute, text).iter().map(|rule| RuleDraft::new(rule, language)).collect(),
-            ),
+            language: RwSignal::new(language),
+            introduction: RwSignal::new(text.introduction.clone()),
+            rules: RwSignal::new(all_rules(&guideline.attribute, text).iter().map(RuleDraft::new).collect()),
             change_note: RwSignal::new(draft.map(|draft| draft.change_note.clone()).unwrap_or_default()),
             based_on: RwSignal::new(draft.map(|draft| draft.updated_at)),
             saved: RwSignal::new(None),
@@ -77,7 +73,7 @@ impl DraftState {
     fn content(&self) -> DraftEdit {
         let rules = self.rules.get().into_iter().map(|rule| RuleEdit {
             value: rule.value.get_value(),
-            rule: with_text(&rule.others.get_value(), self.language, rule.text.get()),
+            rule: rule.texts.get(),
             examples: rule
                 .examples
                 .get()
@@ -86,7 +82,7 @@ impl DraftState {
                 .collect(),
         });
         DraftEdit {
-            introduction: with_text(&self.others.get_value(), self.language, self.introduction.get()),
+            introduction: self.introduction.get(),
             rules: rules.collect(),
             change_note: self.change_note.get(),
             based_on: None,
@@ -102,6 +98,13 @@ impl DraftState {
     pub fn saved_as(&self, sent: DraftEdit, draft: &Draft) {
         self.based_on.set(Some(draft.updated_at));
         self.saved.set(Some(DraftEdit { based_on: None, ..sent }));
+    }
+
+    /// How many of the introduction and the rules have no text in `language`.
+    pub fn missing(&self, language: Language) -> i64 {
+        let empty = |texts: RwSignal<Texts>| texts.with(|texts| texts.own(language.code()).is_none());
+        let rules = self.rules.get().into_iter().filter(|rule| empty(rule.texts)).count();
+        rules as i64 + i64::from(empty(self.introduction))
     }
 
     /// Moves the rule at `index` one place up or down.
@@ -126,20 +129,18 @@ fn all_rules(attribute: &Attribute, text: &GuidelineText) -> Vec<Rule> {
     rules
 }
 
-/// The text in exactly `language`: another language's words are not to be saved as this one's.
-fn own_text(texts: &Texts, language: &str) -> String {
-    texts.0.get(language).cloned().unwrap_or_default()
+/// The text in exactly `language`, as it is edited: another language's words are not to be saved as this one's.
+pub fn own_text(texts: &Texts, language: Language) -> String {
+    texts.0.get(language.code()).cloned().unwrap_or_default()
 }
 
-/// `texts` with `text` in `language`; an empty text is no text.
-fn with_text(texts: &Texts, language: &str, text: String) -> Texts {
-    let mut texts = texts.clone();
+/// Puts `text` into `texts` in `language`; an empty text is no text.
+pub fn set_text(texts: &mut Texts, language: Language, text: String) {
     if text.trim().is_empty() {
-        texts.0.remove(language);
+        texts.0.remove(language.code());
     } else {
-        texts.0.insert(language.to_owned(), text);
+        texts.0.insert(language.code().to_owned(), text);
     }
-    texts
 }
 
 #[cfg(test)]
@@ -172,10 +173,12 @@ mod tests {
     fn other_languages_are_kept_and_not_mixed() {
         let mut texts = Texts::en("ear");
         texts.0.insert("ja".into(), "耳".into());
-        assert_eq!(own_text(&texts, "de"), "");
-        let edited = with_text(&texts, "en", "ears".into());
-        assert_eq!((edited.get("en"), edited.get("ja")), (Some("ears"), Some("耳")));
-        assert_eq!(with_text(&texts, "en", "  ".into()).0.len(), 1);
+        assert_eq!(own_text(&texts, Language::Japanese), "耳");
+        set_text(&mut texts, Language::English, "ears".into());
+        assert_eq!((texts.get("en"), texts.get("ja")), (Some("ears"), Some("耳")));
+        set_text(&mut texts, Language::English, "  ".into());
+        assert_eq!(own_text(&texts, Language::English), "");
+        assert_eq!(texts.0.len(), 1);
     }
 
     #[test]
@@ -191,7 +194,7 @@ mod tests {
             let text = GuidelineText { introduction: Texts::default(), rules: Vec::new() };
             let guideline =
                 Guideline { attribute, current: None, text: text.clone(), draft: None, history: Vec::new() };
-            let state = DraftState::new(&guideline, "en");
+            let state = DraftState::new(&guideline, Language::English);
             assert!(!state.is_dirty());
             state.move_rule(0, true);
             assert!(!state.is_dirty(), "the first rule cannot go up");
@@ -203,6 +206,10 @@ mod tests {
                 .saved_as(state.edit(), &Draft { text, change_note: String::new(), created_by: None, updated_at: now });
             assert!(!state.is_dirty());
             assert_eq!(state.edit().based_on, Some(now));
+            assert_eq!(state.missing(Language::Japanese), 3);
+            state.introduction.update(|texts| set_text(texts, Language::Japanese, "耳".into()));
+            assert!(state.is_dirty());
+            assert_eq!((state.missing(Language::Japanese), state.missing(Language::English)), (2, 3));
         });
     }
 }

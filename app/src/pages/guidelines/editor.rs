@@ -4,7 +4,7 @@ use kenami_domain::view::{guidelines::Guideline, project::Project};
 use leptos::{prelude::*, task::spawn_local};
 
 use super::{
-    draft::{DraftState, RuleDraft},
+    draft::{DraftState, RuleDraft, own_text, set_text},
     publish::PublishDialog,
     rule_editor::RuleEditor,
 };
@@ -18,10 +18,10 @@ use crate::{
         button::{Button, Weight},
         dialog::Dialog,
         field::{Field, described_by},
-        markdown::Markdown,
+        markdown::Translated,
         toast::use_toasts,
     },
-    text,
+    text::{self, Language},
 };
 
 /// Edits the draft: introduction, a rule for each value with examples, what changed and why.
@@ -34,7 +34,7 @@ pub fn Editor(
     /// The editor closes; the guideline is to be loaded anew.
     done: Callback<()>,
 ) -> impl IntoView {
-    let state = DraftState::new(&guideline, text::language());
+    let state = DraftState::new(&guideline, text::page_language());
     let attribute = StoredValue::new(guideline.attribute.clone());
     let project_key = StoredValue::new(project.key);
     let toasts = use_toasts();
@@ -81,7 +81,7 @@ pub fn Editor(
             discarding.set(false);
             match result {
                 Ok(()) => {
-                    toasts.good("The draft is gone; the version in force stands.");
+                    toasts.good(t!("The draft is gone; the version in force stands."));
                     done.run(());
                 }
                 Err(failed) => error.set(Some(failed)),
@@ -95,17 +95,18 @@ pub fn Editor(
         <div class="stack">
             <div class="editor-bar">
                 <span class="quiet">
-                    {move || if dirty.get() { "Not saved yet" } else if state.based_on.get().is_some() { "Saved as a draft; only leads see it" } else { "No changes" }}
-                    {began.map(|name| format!(" · begun by {name}"))}
+                    {move || if dirty.get() { t!("Not saved yet") } else if state.based_on.get().is_some() { t!("Saved as a draft; only leads see it") } else { t!("No changes") }}
+                    {began.map(|name| t!(" · begun by {name}", name = name))}
                 </span>
                 <span class="row">
-                    <Button weight=Weight::Quiet on:click=move |_| discarding.set(true)>"Discard"</Button>
-                    <Button on:click=move |_| done.run(()) disabled=dirty>"Close"</Button>
-                    <Button busy=saving on:click=save_only>"Save draft"</Button>
-                    <Button weight=Weight::Primary busy=saving on:click=save_and_publish>"Publish…"</Button>
+                    <Button weight=Weight::Quiet on:click=move |_| discarding.set(true)>{t!("Discard")}</Button>
+                    <Button on:click=move |_| done.run(()) disabled=dirty>{t!("Close")}</Button>
+                    <Button busy=saving on:click=save_only>{t!("Save draft")}</Button>
+                    <Button weight=Weight::Primary busy=saving on:click=save_and_publish>{t!("Publish…")}</Button>
                 </span>
             </div>
             <SaveProblem error done/>
+            <LanguageTabs state/>
             <Introduction state/>
             <ol class="rules">
                 <For each=numbered key=|(index, rule)| (*index, rule.value.get_value()) let((index, rule))>
@@ -113,11 +114,11 @@ pub fn Editor(
                 </For>
             </ol>
             <PublishDialog open=publishing project_key=project_key.get_value() attribute=attribute.get_value() state done/>
-            <Dialog open=discarding title="Discard the draft?">
-                <p>"What the draft changes is lost. Published versions stay."</p>
+            <Dialog open=discarding title=t!("Discard the draft?")>
+                <p>{t!("What the draft changes is lost. Published versions stay.")}</p>
                 <div class="dialog-actions">
-                    <Button on:click=move |_| discarding.set(false)>"Keep it"</Button>
-                    <Button weight=Weight::Danger on:click=discard>"Discard"</Button>
+                    <Button on:click=move |_| discarding.set(false)>{t!("Keep it")}</Button>
+                    <Button weight=Weight::Danger on:click=discard>{t!("Discard")}</Button>
                 </div>
             </Dialog>
         </div>
@@ -136,8 +137,8 @@ fn SaveProblem(
         Some(ApiError::Conflict(message)) => view! {
             <Alert tone=Tone::Warning>
                 <p>{message}</p>
-                <p>"Copy what you want to keep of your text first."</p>
-                <Button on:click=move |_| done.run(())>"Load what is there now"</Button>
+                <p>{t!("Copy what you want to keep of your text first.")}</p>
+                <Button on:click=move |_| done.run(())>{t!("Load what is there now")}</Button>
             </Alert>
         }
         .into_any(),
@@ -146,23 +147,49 @@ fn SaveProblem(
     }
 }
 
+/// Which language is being edited, and how much is missing in each.
+#[component]
+fn LanguageTabs(
+    /// The draft.
+    state: DraftState,
+) -> impl IntoView {
+    let tabs = Language::ALL.map(|language| {
+        let missing = Signal::derive(move || state.missing(language));
+        view! {
+            <button
+                type="button" class="button" aria-pressed=move || (state.language.get() == language).to_string()
+                on:click=move |_| state.language.set(language)
+            >
+                <span lang=language.code()>{language.own_name()}</span>
+                {move || (missing.get() > 0).then(|| view! { " "<span class="badge badge-warning">{n!(missing.get(), "{count} missing", "{count} missing")}</span> })}
+            </button>
+        }
+    });
+    view! { <div class="row" role="group" aria-label=t!("Language of the texts")>{tabs}</div> }
+}
+
 #[component]
 fn Introduction(
     /// The draft.
     state: DraftState,
 ) -> impl IntoView {
+    let text = Signal::derive(move || state.introduction.with(|texts| own_text(texts, state.language.get())));
     view! {
         <section class="card">
             <div class="columns columns-even">
-                <Field id="introduction" label="Introduction" hint="What to look at, and how the rules are applied. Markdown.">
+                <Field id="introduction" label=t!("Introduction") hint=t!("What to look at, and how the rules are applied. Markdown.")>
                     <textarea
                         class="textarea textarea-tall" id="introduction" aria-describedby=described_by("introduction")
-                        prop:value=state.introduction on:input:target=move |event| state.introduction.set(event.target().value())
-                    >{state.introduction.get_untracked()}</textarea>
+                        lang=move || state.language.get().code() prop:value=text
+                        on:input:target=move |event| {
+                            let language = state.language.get_untracked();
+                            state.introduction.update(|texts| set_text(texts, language, event.target().value()));
+                        }
+                    >{text.get_untracked()}</textarea>
                 </Field>
                 <div class="stack-s">
-                    <span class="label">"Preview"</span>
-                    <div class="preview"><Markdown text=state.introduction/></div>
+                    <span class="label">{t!("Preview")}</span>
+                    <div class="preview">{move || view! { <Translated texts=state.introduction.get() language=state.language.get()/> }}</div>
                 </div>
             </div>
         </section>

@@ -12,7 +12,6 @@ use crate::{
         dialog::Dialog,
         time::Ago,
     },
-    text,
 };
 
 /// All versions, newest first.
@@ -41,15 +40,15 @@ pub fn History(
         .map(|version| view! { <VersionItem version=version.clone() in_force=current == Some(version.version) show/> })
         .collect_view();
     let list = if guideline.history.is_empty() {
-        Either::Left(view! { <EmptyState title="No versions yet"/> })
+        Either::Left(view! { <EmptyState title=t!("No versions yet")/> })
     } else {
         Either::Right(view! { <ol class="versions">{items}</ol> })
     };
     view! {
         <aside class="card" aria-labelledby="history">
-            <h2 id="history">"History"</h2>
+            <h2 id="history">{t!("History")}</h2>
             {list}
-            <Dialog open title="Earlier version" wide=true>
+            <Dialog open title=t!("Earlier version") wide=true>
                 {
                     let (guideline, project_key) = (guideline.clone(), project_key.clone());
                     move || {
@@ -58,7 +57,7 @@ pub fn History(
                         Some(view! {
                             <VersionHead version comparing/>
                             {move || match load.value().get() {
-                                _ if load.pending().get() => view! { <Loading what="the version"/> }.into_any(),
+                                _ if load.pending().get() => view! { <Loading what=t!("the version")/> }.into_any(),
                                 None => ().into_any(),
                                 Some(Err(error)) => failed(error),
                                 Some(Ok(old)) => version_body(&project_key, &guideline, old, comparing.get()),
@@ -94,10 +93,10 @@ fn VersionHead(
     let pressed = move |value: bool| move || if comparing.get() == value { "true" } else { "false" };
     view! {
         <div class="row row-apart">
-            <p><b>"Version "{version.version}</b>" "<span class="quiet">{version.change_note}</span></p>
+            <p><b>{t!("Version {version}", version = version.version)}</b>" "<span class="quiet">{version.change_note}</span></p>
             <span class="row">
-                <button type="button" class="button" aria-pressed=pressed(true) on:click=move |_| comparing.set(true)>"Changes since then"</button>
-                <button type="button" class="button" aria-pressed=pressed(false) on:click=move |_| comparing.set(false)>"Its text"</button>
+                <button type="button" class="button" aria-pressed=pressed(true) on:click=move |_| comparing.set(true)>{t!("Changes since then")}</button>
+                <button type="button" class="button" aria-pressed=pressed(false) on:click=move |_| comparing.set(false)>{t!("Its text")}</button>
             </span>
         </div>
     }
@@ -112,21 +111,21 @@ fn VersionItem(
     /// Shows it.
     show: Callback<GuidelineVersion>,
 ) -> impl IntoView {
-    let by = version.published_by.clone().unwrap_or_else(|| "imported".to_owned());
+    let by = version.published_by.clone().unwrap_or_else(|| t!("imported").to_owned());
     let view_button = (!in_force).then(|| {
-        let label = format!("View version {}", version.version);
+        let label = t!("View version {version}", version = version.version);
         let version = version.clone();
-        view! { <Button weight=Weight::Quiet attr:aria-label=label on:click=move |_| show.run(version.clone())>"View"</Button> }
+        view! { <Button weight=Weight::Quiet attr:aria-label=label on:click=move |_| show.run(version.clone())>{t!("View")}</Button> }
     });
     view! {
         <li class="version">
             <div class="row row-apart">
-                <b>"Version "{version.version}</b>
-                {in_force.then(|| view! { <span class="badge badge-good">"in force"</span> })}
+                <b>{t!("Version {version}", version = version.version)}</b>
+                {in_force.then(|| view! { <span class="badge badge-good">{t!("in force")}</span> })}
                 {view_button}
             </div>
             <p>{version.change_note}</p>
-            <p class="quiet">{by}" · "<Ago at=version.published_at/>" · "{text::count(version.labels, "label", "labels")}</p>
+            <p class="quiet">{by}" · "<Ago at=version.published_at/>" · "{n!(version.labels, "{count} label", "{count} labels")}</p>
         </li>
     }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod draft;
 mod editor;
 mod history;
+mod names;
 mod picker;
 mod publish;
 mod reading;
@@ -24,7 +25,7 @@ use crate::{
         alert::EmptyState,
         button::{Button, Weight},
         loaded::loaded_both,
-        markdown::Markdown,
+        markdown::Translated,
         page::PageHeader,
         photo::PhotoImage,
         time::Ago,
@@ -34,6 +35,7 @@ use crate::{
 
 use editor::Editor;
 use history::History;
+use names::NamesDialog;
 use reading::Reading;
 
 /// All attributes with the rules in force in short.
@@ -42,9 +44,9 @@ pub fn GuidelinesPage() -> impl IntoView {
     let project = use_project();
     let all = Resource::new(move || project.key.get(), guidelines);
     view! {
-        <PageHeader title="Guidelines" lead="What to look at, and which answer fits. Label what the photo shows; the first rule that fits decides."/>
+        <PageHeader title=t!("Guidelines") lead=t!("What to look at, and which answer fits. Label what the photo shows; the first rule that fits decides.")/>
         {loaded_both(project.resource, all, |project, all| if all.is_empty() {
-            Either::Left(view! { <EmptyState title="This project asks nothing about its photos yet"><p>"Attributes come with an import."</p></EmptyState> })
+            Either::Left(view! { <EmptyState title=t!("This project asks nothing about its photos yet")><p>{t!("Attributes come with an import.")}</p></EmptyState> })
         } else {
             let cards = all.into_iter().map(|guideline| view! { <Card project=project.clone() guideline/> }).collect_view();
             Either::Right(view! { <div class="stack">{cards}</div> })
@@ -62,7 +64,7 @@ fn Card(
     let language = text::language();
     let attribute = guideline.attribute;
     let name = text::attribute_name(&attribute, language);
-    let introduction = guideline.text.introduction.get(language).unwrap_or_default().to_owned();
+    let introduction = guideline.text.introduction.clone();
     let values = attribute
         .values
         .iter()
@@ -72,27 +74,27 @@ fn Card(
             let example = guideline.text.rules.iter().find(|rule| rule.value == value.key).and_then(|rule| rule.examples.first());
             let picture = match example {
                 Some(example) => Either::Left(view! {
-                    <PhotoImage project_key=project.key.clone() photo=example.photo.clone() class="tile-photo" alt=format!("Example of {name}")/>
+                    <PhotoImage project_key=project.key.clone() photo=example.photo.clone() class="tile-photo" alt=t!("Example of {name}", name = name)/>
                 }),
-                None => Either::Right(view! { <span class="tile-photo tile-blank">"no example"</span> }),
+                None => Either::Right(view! { <span class="tile-photo tile-blank">{t!("no example")}</span> }),
             };
             view! { <li class="tile">{picture}<b>{name}</b></li> }
         })
         .collect_view();
     let version = match guideline.current {
         Some(current) => Either::Left(view! {
-            <span class="quiet">"version "{current.version}", "<Ago at=current.published_at/></span>
+            <span class="quiet">{text::arranged(t!("version {version}, {time}"), [("version", current.version.into_any()), ("time", view! { <Ago at=current.published_at/> }.into_any())])}</span>
         }),
-        None => Either::Right(view! { <span class="badge badge-warning">"no version published"</span> }),
+        None => Either::Right(view! { <span class="badge badge-warning">{t!("no version published")}</span> }),
     };
-    let draft = guideline.draft.map(|_| view! { <span class="badge badge-note">"draft"</span> });
+    let draft = guideline.draft.map(|_| view! { <span class="badge badge-note">{t!("draft")}</span> });
     view! {
         <section class="card">
             <div class="row row-apart">
                 <h2><a href=format!("/p/{}/guidelines/{}", project.key, attribute.key)>{name}</a></h2>
                 <span class="row">{draft}{version}</span>
             </div>
-            <Markdown text=introduction/>
+            <Translated texts=introduction/>
             <ul class="guideline-values">{values}</ul>
         </section>
     }
@@ -106,38 +108,48 @@ pub fn GuidelinePage() -> impl IntoView {
     let attribute = Memo::new(move |_| params.with(|params| params.get("attribute").unwrap_or_default()));
     let resource =
         Resource::new(move || (project.key.get(), attribute.get()), |(key, attribute)| read_guideline(key, attribute));
-    let editing = RwSignal::new(false);
+    let (editing, naming) = (RwSignal::new(false), RwSignal::new(false));
     // The editor belongs to one attribute.
     Effect::new(move |_| {
         attribute.track();
         editing.set(false);
     });
-    loaded_both(project.resource, resource, move |project, guideline| {
+    loaded_both(project.resource, resource, move |of_project, guideline| {
         let name = text::attribute_name(&guideline.attribute, text::language());
-        let lead = project.role >= Role::Lead;
-        let verb = if guideline.draft.is_some() { "Go on with the draft" } else { "Edit" };
+        let lead = of_project.role >= Role::Lead;
+        let verb = if guideline.draft.is_some() { t!("Go on with the draft") } else { t!("Edit") };
         let actions = lead.then(|| {
             view! {
-                <span hidden=move || editing.get()>
+                <span class="row" hidden=move || editing.get()>
+                    <Button on:click=move |_| naming.set(true)>{t!("Names")}</Button>
                     <Button weight=Weight::Primary on:click=move |_| editing.set(true)>{verb}</Button>
                 </span>
             }
         });
-        let tabs = view! { <Tabs project=project.clone() current=guideline.attribute.key.clone()/> };
+        let renamed = Callback::new(move |()| {
+            resource.refetch();
+            project.resource.refetch();
+        });
+        let names = lead.then(|| {
+            let (project_key, attribute) = (of_project.key.clone(), guideline.attribute.clone());
+            view! { <NamesDialog open=naming project_key attribute done=renamed/> }
+        });
+        let tabs = view! { <Tabs project=of_project.clone() current=guideline.attribute.key.clone()/> };
         view! {
-            <PageHeader title=format!("Guideline: {name}")>{actions}</PageHeader>
+            <PageHeader title=t!("Guideline: {name}", name = name)>{actions}</PageHeader>
+            {names}
             {tabs}
             {move || if editing.get() {
                 let done = Callback::new(move |()| {
                     editing.set(false);
                     resource.refetch();
                 });
-                Either::Left(view! { <Editor project=project.clone() guideline=guideline.clone() done/> })
+                Either::Left(view! { <Editor project=of_project.clone() guideline=guideline.clone() done/> })
             } else {
                 Either::Right(view! {
                     <div class="columns">
-                        <Reading project_key=project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
-                        <History project_key=project.key.clone() guideline=guideline.clone()/>
+                        <Reading project_key=of_project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
+                        <History project_key=of_project.key.clone() guideline=guideline.clone()/>
                     </div>
                 })
             }}
@@ -167,5 +179,5 @@ fn Tabs(
         .filter(|attribute| attribute.kind == AttributeKind::Annotated)
         .map(link)
         .collect_view();
-    view! { <nav aria-label="Attributes"><ul class="tabs">{links}</ul></nav> }
+    view! { <nav aria-label=t!("Attributes")><ul class="tabs">{links}</ul></nav> }
 }

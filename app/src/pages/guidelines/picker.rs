@@ -65,10 +65,10 @@ fn Search(
         waiting.set_value(handle.ok());
     };
     view! {
-        <Field id="picker-search" label="File name contains">
+        <Field id="picker-search" label=t!("File name contains")>
             <input class="input" id="picker-search" type="search" autofocus on:input:target=move |event| search(event.target().value())/>
         </Field>
-        <Transition fallback=|| view! { <Loading what="photos"/> }>
+        <Transition fallback=|| view! { <Loading what=t!("photos")/> }>
             {move || found.get().map(|found| results(&key.get_value(), found, pick))}
         </Transition>
         <Pager cursor next/>
@@ -78,7 +78,7 @@ fn Search(
 fn results(project_key: &str, found: Result<Page<PhotoCard>, ApiError>, pick: Callback<PhotoCard>) -> AnyView {
     match found {
         Err(error) => view! { <ErrorView error/> }.into_any(),
-        Ok(page) if page.items.is_empty() => view! { <EmptyState title="No photo has such a name"/> }.into_any(),
+        Ok(page) if page.items.is_empty() => view! { <EmptyState title=t!("No photo has such a name")/> }.into_any(),
         Ok(page) => {
             let tiles = page
                 .items

@@ -21,9 +21,9 @@ use crate::{
 
 /// The choices: what, in words, why.
 const CHOICES: [(Doubt, &str, &str); 3] = [
-    (Doubt::None, "None", "The change only says it better."),
-    (Doubt::Unsure, "Unsure answers", "The new rules may decide them now."),
-    (Doubt::All, "All answers", "The rules decide differently than before."),
+    (Doubt::None, mark!("None"), mark!("The change only says it better.")),
+    (Doubt::Unsure, mark!("Unsure answers"), mark!("The new rules may decide them now.")),
+    (Doubt::All, mark!("All answers"), mark!("The rules decide differently than before.")),
 ];
 
 /// Asks what changed and which labels are in doubt, and publishes.
@@ -40,7 +40,7 @@ pub fn PublishDialog(
     /// The version is published.
     done: Callback<()>,
 ) -> impl IntoView {
-    let title = format!("Publish the guideline of {}", text::attribute_name(&attribute, text::language()));
+    let title = t!("Publish the guideline of {name}", name = text::attribute_name(&attribute, text::language()));
     let place = StoredValue::new((project_key, attribute.key));
     let doubt = RwSignal::new(Doubt::None);
     let counts = RwSignal::new(Vec::<(Doubt, Result<i64, ApiError>)>::new());
@@ -64,7 +64,7 @@ pub fn PublishDialog(
             match result {
                 Ok(version) => {
                     open.set(false);
-                    toasts.good(format!("Version {} is in force.", version.version));
+                    toasts.good(t!("Version {version} is in force.", version = version.version));
                     done.run(());
                 }
                 Err(failed) => error.set(Some(failed)),
@@ -75,20 +75,20 @@ pub fn PublishDialog(
     view! {
         <Dialog open title>
             <ErrorAlert error/>
-            <Field id="change-note" label="What changed, and why" hint="Annotators read this; it stays in the history.">
+            <Field id="change-note" label=t!("What changed, and why") hint=t!("Annotators read this; it stays in the history.")>
                 <textarea
                     class="textarea" id="change-note" aria-describedby=described_by("change-note") prop:value=state.change_note
                     on:input:target=move |event| state.change_note.set(event.target().value())
                 >{state.change_note.get_untracked()}</textarea>
             </Field>
             <fieldset class="stack-s">
-                <legend class="label">"Which labels are in doubt?"</legend>
+                <legend class="label">{t!("Which labels are in doubt?")}</legend>
                 {CHOICES.map(|(value, name, why)| view! { <Choice value name why doubt counts/> })}
             </fieldset>
-            <p class="quiet">"Photos whose labels are in doubt return to the annotators who gave them. Labels stand until they are answered again."</p>
+            <p class="quiet">{t!("Photos whose labels are in doubt return to the annotators who gave them. Labels stand until they are answered again.")}</p>
             <div class="dialog-actions">
-                <Button on:click=move |_| open.set(false)>"Not yet"</Button>
-                <Button weight=Weight::Primary busy disabled=without_note on:click=go>"Publish"</Button>
+                <Button on:click=move |_| open.set(false)>{t!("Not yet")}</Button>
+                <Button weight=Weight::Primary busy disabled=without_note on:click=go>{t!("Publish")}</Button>
             </div>
         </Dialog>
     }
@@ -111,7 +111,7 @@ fn Choice(
         let found = counts.with(|counts| counts.iter().find(|(of, _)| *of == value).map(|(_, count)| count.clone()));
         match (value, found) {
             (Doubt::None, _) => None,
-            (_, Some(Ok(count))) => Some(text::count(count, "label", "labels")),
+            (_, Some(Ok(count))) => Some(n!(count, "{count} label", "{count} labels")),
             (_, Some(Err(error))) => Some(error.to_string()),
             (_, None) => Some("…".to_owned()),
         }
@@ -119,7 +119,7 @@ fn Choice(
     view! {
         <label class="check">
             <input type="radio" name="doubt" prop:checked=move || doubt.get() == value on:change=move |_| doubt.set(value)/>
-            <span><b>{name}</b>" "<span class="quiet">{why}</span>" "<span class="numeric">{count}</span></span>
+            <span><b>{text::translate(name)}</b>" "<span class="quiet">{text::translate(why)}</span>" "<span class="numeric">{count}</span></span>
         </label>
     }
 }

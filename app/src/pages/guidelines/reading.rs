@@ -10,7 +10,7 @@ use crate::{
     components::{
         alert::EmptyState,
         dialog::Dialog,
-        markdown::Markdown,
+        markdown::Translated,
         photo::{PhotoImage, Variant},
     },
     text,
@@ -28,12 +28,11 @@ pub fn Reading(
 ) -> impl IntoView {
     if text.rules.is_empty() && text.introduction.0.is_empty() {
         return Either::Left(view! {
-            <EmptyState title="No version has been published">
-                <p>"Until then annotators answer by the values' names alone."</p>
+            <EmptyState title=t!("No version has been published")>
+                <p>{t!("Until then annotators answer by the values' names alone.")}</p>
             </EmptyState>
         });
     }
-    let language = text::language();
     let large = RwSignal::new(None::<Example>);
     let open = RwSignal::new(false);
     let show = Callback::new(move |example: Example| {
@@ -45,16 +44,18 @@ pub fn Reading(
         .into_iter()
         .map(|rule| view! { <RuleItem project_key=project_key.clone() attribute=attribute.clone() rule show/> })
         .collect_view();
-    let introduction = text.introduction.get(language).unwrap_or_default().to_owned();
+    let introduction = text.introduction;
     Either::Right(view! {
-        <article class="stack guideline" lang=language>
-            <Markdown text=introduction/>
+        <article class="stack guideline">
+            <Translated texts=introduction/>
             <ol class="rules">{rules}</ol>
             <p class="quiet">
-                "Every attribute has two more answers: "<b>"not visible"</b>" (the part that the rules look at is outside the photo, hidden or too small) and "
-                <b>"unsure"</b>" (it is visible, but these rules do not decide)."
+                {crate::text::arranged(
+                    t!("Every attribute has two more answers: {not_visible} (the part that the rules look at is outside the photo, hidden or too small) and {unsure} (it is visible, but these rules do not decide)."),
+                    [("not_visible", view! { <b>{t!("not visible")}</b> }.into_any()), ("unsure", view! { <b>{t!("unsure")}</b> }.into_any())],
+                )}
             </p>
-            <Dialog open title="Example" wide=true>
+            <Dialog open title=t!("Example") wide=true>
                 {
                     let project_key = project_key.clone();
                     move || large.get().map(|example| view! {
@@ -83,15 +84,16 @@ fn RuleItem(
     let language = text::language();
     let name = text::value_name(&attribute, &rule.value, language);
     let retired = attribute.value(&rule.value).is_some_and(|value| value.retired);
-    let markdown = rule.rule.get(language).unwrap_or_default().to_owned();
+    let texts = rule.rule;
     let examples = rule
         .examples
         .into_iter()
         .map(|example| {
             let caption = example.caption.clone();
-            let label = format!(
-                "Example of {name}: {}. Show it large",
-                if caption.is_empty() { &example.photo.name } else { &caption }
+            let label = t!(
+                "Example of {name}: {caption}. Show it large",
+                name = name,
+                caption = if caption.is_empty() { &example.photo.name } else { &caption }
             );
             let photo = example.photo.clone();
             view! {
@@ -106,11 +108,11 @@ fn RuleItem(
         .collect_view();
     view! {
         <li class="rule">
-            <h3>
+            <h2>
                 {name.clone()}
-                {retired.then(|| view! { " "<span class="badge">"retired"</span> })}
-            </h3>
-            <Markdown text=markdown/>
+                {retired.then(|| view! { " "<span class="badge">{t!("retired")}</span> })}
+            </h2>
+            <Translated texts/>
             <ul class="examples">{examples}</ul>
         </li>
     }

@@ -7,16 +7,16 @@ use kenami_domain::{
 use leptos::prelude::*;
 
 use super::{
-    draft::{DraftState, RuleDraft},
+    draft::{DraftState, RuleDraft, own_text, set_text},
     picker::PhotoPicker,
 };
 use crate::{
     components::{
         button::{Button, Weight},
-        markdown::Markdown,
+        markdown::Translated,
         photo::PhotoImage,
     },
-    text,
+    text::value_name,
 };
 
 /// Characters of a caption at most.
@@ -37,7 +37,8 @@ pub fn RuleEditor(
     index: usize,
 ) -> impl IntoView {
     let value = rule.value.get_value();
-    let name = text::value_name(&attribute, &value, text::language());
+    let name = value_name(&attribute, &value, crate::text::language());
+    let text = Signal::derive(move || rule.texts.with(|texts| own_text(texts, state.language.get())));
     let id = format!("rule-{value}");
     let picking = RwSignal::new(false);
     let last = Signal::derive(move || index + 1 >= state.rules.with(Vec::len));
@@ -53,26 +54,29 @@ pub fn RuleEditor(
     view! {
         <li class="card rule-editor">
             <div class="row row-apart">
-                <h3><label for=id.clone()>{name.clone()}</label></h3>
+                <h2><label for=id.clone()>{name.clone()}</label></h2>
                 <span class="row">
-                    <Button weight=Weight::Quiet disabled=index == 0 attr:aria-label=format!("Move the rule of {name} up") on:click=move |_| state.move_rule(index, true)>"↑"</Button>
-                    <Button weight=Weight::Quiet disabled=last attr:aria-label=format!("Move the rule of {name} down") on:click=move |_| state.move_rule(index, false)>"↓"</Button>
+                    <Button weight=Weight::Quiet disabled=index == 0 attr:aria-label=t!("Move the rule of {name} up", name = name) on:click=move |_| state.move_rule(index, true)>"↑"</Button>
+                    <Button weight=Weight::Quiet disabled=last attr:aria-label=t!("Move the rule of {name} down", name = name) on:click=move |_| state.move_rule(index, false)>"↓"</Button>
                 </span>
             </div>
             <div class="columns columns-even">
                 <textarea
-                    class="textarea" id=id prop:value=rule.text
-                    on:input:target=move |event| rule.text.set(event.target().value())
-                >{rule.text.get_untracked()}</textarea>
-                <div class="preview"><Markdown text=rule.text/></div>
+                    class="textarea" id=id lang=move || state.language.get().code() prop:value=text
+                    on:input:target=move |event| {
+                        let language = state.language.get_untracked();
+                        rule.texts.update(|texts| set_text(texts, language, event.target().value()));
+                    }
+                >{text.get_untracked()}</textarea>
+                <div class="preview">{move || view! { <Translated texts=rule.texts.get() language=state.language.get()/> }}</div>
             </div>
             <ul class="examples">
                 <For each=move || rule.examples.get() key=|example| example.photo.id let:example>
                     <ExampleEditor project_key=key.clone() rule example/>
                 </For>
-                <li><button type="button" class="example example-add" on:click=move |_| picking.set(true)>"Add an example"</button></li>
+                <li><button type="button" class="example example-add" on:click=move |_| picking.set(true)>{t!("Add an example")}</button></li>
             </ul>
-            <PhotoPicker open=picking project_key title=format!("Example of {name}") pick/>
+            <PhotoPicker open=picking project_key title=t!("Example of {name}", name = name) pick/>
         </li>
     }
 }
@@ -88,8 +92,8 @@ fn ExampleEditor(
 ) -> impl IntoView {
     let id = example.photo.id;
     let name = example.photo.name.clone();
-    let caption_label = format!("What to see in {name}");
-    let remove_label = format!("Remove the example {name}");
+    let caption_label = t!("What to see in {name}", name = name);
+    let remove_label = t!("Remove the example {name}", name = name);
     let set_caption = move |caption: String| {
         rule.examples.update(|examples| {
             if let Some(example) = examples.iter_mut().find(|example| example.photo.id == id) {
@@ -101,12 +105,12 @@ fn ExampleEditor(
         <li class="example">
             <PhotoImage project_key photo=example.photo class="tile-photo" alt=name/>
             <input
-                class="input" aria-label=caption_label placeholder="What to see" maxlength=CAPTION.to_string()
+                class="input" aria-label=caption_label placeholder=t!("What to see") maxlength=CAPTION.to_string()
                 value=example.caption on:input:target=move |event| set_caption(event.target().value())
             />
             <Button weight=Weight::Quiet attr:aria-label=remove_label on:click=move |_| {
                 rule.examples.update(|examples| examples.retain(|example| example.photo.id != id));
-            }>"Remove"</Button>
+            }>{t!("Remove")}</Button>
         </li>
     }
 }

@@ -55,15 +55,16 @@ pub fn send<T: DeserializeOwned + 'static>(
 /// What an answer means; status 0 is no answer at all.
 fn outcome<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, String> {
     match status {
-        0 => {
-            Err("The connection broke while the files were sent. Send them again: what has arrived is not added twice."
-                .to_owned())
-        }
-        200..=299 => serde_json::from_str(body).map_err(|_| "The server's answer could not be read.".to_owned()),
+        0 => Err(t!(
+            "The connection broke while the files were sent. Send them again: what has arrived is not added twice."
+        )
+        .to_owned()),
+        200..=299 => serde_json::from_str(body).map_err(|_| t!("The server's answer could not be read.").to_owned()),
         _ => Err(serde_json::from_str::<Problem>(body)
             .ok()
             .and_then(|problem| problem.detail.or(problem.title))
-            .unwrap_or_else(|| format!("The server did not take the files (status {status})."))),
+            .map(|why| crate::text::translate_sentence(&why).into_owned())
+            .unwrap_or_else(|| t!("The server did not take the files (status {status}).", status = status))),
     }
 }
 

@@ -38,10 +38,10 @@ enum Source {
 
 /// Layouts: name in the address, what people read.
 const LAYOUTS: [(&str, &str); 4] = [
-    ("auto", "Find out"),
-    ("folders", "A folder a class: the folder becomes the attribute class"),
-    ("csv", "A table: a .csv file names the photos and their values"),
-    ("oxford-pets", "Oxford-IIIT Pet: images/ and annotations/"),
+    ("auto", mark!("Find out")),
+    ("folders", mark!("A folder a class: the folder becomes the attribute class")),
+    ("csv", mark!("A table: a .csv file names the photos and their values")),
+    ("oxford-pets", mark!("Oxford-IIIT Pet: images/ and annotations/")),
 ];
 
 /// Where sending stands.
@@ -108,7 +108,7 @@ pub fn UploadForm(
         );
         match made {
             Ok(made) => request.set_value(Some(SendWrapper::new(made))),
-            Err(_) => sending.set(Sending::Failed("The browser did not send the files.".to_owned())),
+            Err(_) => sending.set(Sending::Failed(t!("The browser did not send the files.").to_owned())),
         }
     };
     let abort = move |_| {
@@ -123,12 +123,12 @@ pub fn UploadForm(
     view! {
         <form class="card upload" on:submit=start>
             <fieldset class="row">
-                <legend class="visually-hidden">"What to send"</legend>
-                <SourceButton source value=Source::Files name="Photos" choose=choose_source/>
-                <SourceButton source value=Source::Folder name="A folder" choose=choose_source/>
-                <SourceButton source value=Source::Zip name="A zip" choose=choose_source/>
+                <legend class="visually-hidden">{t!("What to send")}</legend>
+                <SourceButton source value=Source::Files name=t!("Photos") choose=choose_source/>
+                <SourceButton source value=Source::Folder name=t!("A folder") choose=choose_source/>
+                <SourceButton source value=Source::Zip name=t!("A zip") choose=choose_source/>
             </fieldset>
-            <Field id="files" label="Files" hint="At most 20,000 files and 2 GiB at once, 50 MiB a photo. More: kenami import on the server's command line.">
+            <Field id="files" label=t!("Files") hint=t!("At most 20,000 files and 2 GiB at once, 50 MiB a photo. More: kenami import on the server's command line.")>
                 <input
                     class="input" id="files" type="file" node_ref=input aria-describedby=described_by("files")
                     multiple={move || source.get() != Source::Zip}
@@ -145,9 +145,9 @@ pub fn UploadForm(
                     }
                 />
             </Field>
-            <Field id="layout" label="How they are laid out">
+            <Field id="layout" label=t!("How they are laid out")>
                 <select class="select" id="layout" disabled=busy on:change=move |event| layout.set(event_target_value(&event))>
-                    {LAYOUTS.map(|(value, name)| view! { <option value=value>{name}</option> })}
+                    {LAYOUTS.map(|(value, name)| view! { <option value=value>{text::translate(name)}</option> })}
                 </select>
             </Field>
             {move || problem.get().map(|problem| view! { <Alert tone=Tone::Warning>{problem}</Alert> })}
@@ -160,7 +160,7 @@ pub fn UploadForm(
                 <ProgressBar
                     done=Signal::derive(move || if let Sending::Sent { bytes, .. } = sending.get() { bytes as i64 } else { 0 })
                     total=Signal::derive(move || if let Sending::Sent { total, .. } = sending.get() { total as i64 } else { 0 })
-                    label="Upload"
+                    label=t!("Upload")
                 />
             </div>
             <div class="row">
@@ -170,10 +170,10 @@ pub fn UploadForm(
                 >
                     {move || {
                         let (count, _) = chosen.get();
-                        if count == 0 { "Import".to_owned() } else { format!("Import {}", text::count(count as i64, "file", "files")) }
+                        if count == 0 { t!("Import").to_owned() } else { n!(count as i64, "Import {count} file", "Import {count} files") }
                     }}
                 </Button>
-                <span hidden=move || !busy.get()><Button on:click=abort>"Stop sending"</Button></span>
+                <span hidden=move || !busy.get()><Button on:click=abort>{t!("Stop sending")}</Button></span>
             </div>
         </form>
     }
@@ -220,14 +220,14 @@ fn total_bytes(files: &[File]) -> f64 {
 /// Why the server would not take so much at once.
 fn refusal(files: usize, bytes: f64) -> Option<String> {
     if files > MOST_FILES {
-        Some(format!(
-            "{} are more than one upload takes. Send them in parts, or use kenami import.",
-            text::count(files as i64, "file", "files")
+        Some(t!(
+            "{size} are more than one upload takes. Send them in parts, or use kenami import.",
+            size = n!(files as i64, "{count} file", "{count} files")
         ))
     } else if bytes > MOST_BYTES {
-        Some(format!(
-            "{} are more than one upload takes. Send them in parts, or use kenami import.",
-            text::bytes(bytes)
+        Some(t!(
+            "{size} are more than one upload takes. Send them in parts, or use kenami import.",
+            size = text::bytes(bytes)
         ))
     } else {
         None
@@ -237,9 +237,9 @@ fn refusal(files: usize, bytes: f64) -> Option<String> {
 fn sent_text(sending: &Sending) -> String {
     match sending {
         Sending::Sent { bytes, total } if bytes < total => {
-            format!("{} of {} sent", text::bytes(*bytes), text::bytes(*total))
+            t!("{done} of {total} sent", done = text::bytes(*bytes), total = text::bytes(*total))
         }
-        Sending::Sent { total, .. } => format!("{} sent; the server stores them…", text::bytes(*total)),
+        Sending::Sent { total, .. } => t!("{size} sent; the server stores them…", size = text::bytes(*total)),
         Sending::No | Sending::Failed(_) => String::new(),
     }
 }

@@ -98,7 +98,7 @@ pub fn Chart(
             {move || {
                 let lines = lines.get();
                 if lines.iter().all(|line| line.points.is_empty()) {
-                    return view! { <p class="quiet chart-empty">"The first epoch has not ended yet."</p> }.into_any();
+                    return view! { <p class="quiet chart-empty">{t!("The first epoch has not ended yet.")}</p> }.into_any();
                 }
                 view! {
                     {picture(&lines, epochs.get(), percent, &unit, &label)}
@@ -159,7 +159,7 @@ fn picture(lines: &[Line], epochs: Option<f64>, percent: bool, unit: &str, label
         <svg class="chart-picture" viewBox=format!("0 0 {WIDTH} {HEIGHT}") role="img" aria-label=format!("{label}: {}", spoken(lines, percent))>
             {rows}
             {columns}
-            <text class="chart-mark" x=((LEFT + WIDTH - RIGHT) / 2.0).to_string() y=(HEIGHT - 4.0).to_string() text-anchor="middle">"epoch"</text>
+            <text class="chart-mark" x=((LEFT + WIDTH - RIGHT) / 2.0).to_string() y=(HEIGHT - 4.0).to_string() text-anchor="middle">{t!("epoch")}</text>
             <text class="chart-mark" x="2" y=(TOP - 1.0).max(9.0).to_string()>{if percent { String::new() } else { unit.to_owned() }}</text>
             {drawn}
         </svg>

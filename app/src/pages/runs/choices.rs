@@ -10,9 +10,9 @@ use crate::components::field::Field;
 /// What is trained, in words.
 fn part_label(part: TrainPart) -> &'static str {
     match part {
-        TrainPart::Heads => "The heads alone (a minute)",
-        TrainPart::LastStage => "The last stage and the heads",
-        TrainPart::All => "Everything (hours without a GPU)",
+        TrainPart::Heads => t!("The heads alone (a minute)"),
+        TrainPart::LastStage => t!("The last stage and the heads"),
+        TrainPart::All => t!("Everything (hours without a GPU)"),
     }
 }
 
@@ -65,33 +65,33 @@ pub fn Choices(
     let parts = TrainPart::ALL.iter().map(|part| (part.as_str(), part_label(*part))).collect();
     view! {
         <div class="run-choices">
-            <Select id="run-train" label="What learns" options=parts value=shown(|c| c.model.train.to_string()) broken
+            <Select id="run-train" label=t!("What learns") options=parts value=shown(|c| c.model.train.to_string()) broken
                 change=set(|c, text| if let Some(part) = find(TrainPart::ALL, TrainPart::as_str, text) { c.take_recipe(part) })/>
-            <Select id="run-model" label="Network" options=options(ModelName::ALL, ModelName::as_str)
+            <Select id="run-model" label=t!("Network") options=options(ModelName::ALL, ModelName::as_str)
                 value=shown(|c| c.model.name.to_string()) broken
                 change=set(|c, text| if let Some(name) = find(ModelName::ALL, ModelName::as_str, text) {
                     c.model.name = name;
                     c.model.weights = usual_weights(name);
                 })/>
-            <Number id="run-epochs" label="Epochs" value=shown(|c| c.epochs.to_string()) broken
+            <Number id="run-epochs" label=t!("Epochs") value=shown(|c| c.epochs.to_string()) broken
                 change=set(|c, text| set_number(&mut c.epochs, text))/>
-            <Number id="run-lr" label="Learning rate" value=shown(|c| c.optimizer.lr.to_string()) broken
+            <Number id="run-lr" label=t!("Learning rate") value=shown(|c| c.optimizer.lr.to_string()) broken
                 change=set(|c, text| set_number(&mut c.optimizer.lr, text))/>
-            <Number id="run-batch" label="Photos a batch" value=shown(|c| c.batch_size.to_string()) broken
+            <Number id="run-batch" label=t!("Photos a batch") value=shown(|c| c.batch_size.to_string()) broken
                 change=set(|c, text| set_number(&mut c.batch_size, text))/>
-            <Number id="run-seed" label="Seed" value=shown(|c| c.seed.to_string()) broken
+            <Number id="run-seed" label=t!("Seed") value=shown(|c| c.seed.to_string()) broken
                 change=set(|c, text| set_number(&mut c.seed, text))/>
-            <Select id="run-optimizer" label="Optimiser" options=options(OptimizerName::ALL, OptimizerName::as_str)
+            <Select id="run-optimizer" label=t!("Optimiser") options=options(OptimizerName::ALL, OptimizerName::as_str)
                 value=shown(|c| c.optimizer.name.to_string()) broken
                 change=set(|c, text| if let Some(name) = find(OptimizerName::ALL, OptimizerName::as_str, text) {
                     c.optimizer.name = name;
                 })/>
-            <Select id="run-schedule" label="Schedule" options=options(ScheduleName::ALL, ScheduleName::as_str)
+            <Select id="run-schedule" label=t!("Schedule") options=options(ScheduleName::ALL, ScheduleName::as_str)
                 value=shown(|c| c.schedule.name.to_string()) broken
                 change=set(|c, text| if let Some(name) = find(ScheduleName::ALL, ScheduleName::as_str, text) {
                     c.schedule.name = name;
                 })/>
-            <Select id="run-augment" label="Augmentation" options=options(AugmentPolicy::ALL, AugmentPolicy::as_str)
+            <Select id="run-augment" label=t!("Augmentation") options=options(AugmentPolicy::ALL, AugmentPolicy::as_str)
                 value=shown(|c| c.augment.policy.to_string())
                 broken=Signal::derive(move || broken.get() || caches())
                 change=set(|c, text| if let Some(policy) = find(AugmentPolicy::ALL, AugmentPolicy::as_str, text) {
@@ -99,32 +99,32 @@ pub fn Choices(
                 })/>
         </div>
         <details class="run-more">
-            <summary>"More choices"</summary>
+            <summary>{t!("More choices")}</summary>
             <div class="run-choices">
-                <Select id="run-attention" label="Attention" options=options(Attention::ALL, Attention::as_str)
+                <Select id="run-attention" label=t!("Attention") options=options(Attention::ALL, Attention::as_str)
                     value=shown(|c| c.model.attention.to_string())
                     broken=Signal::derive(move || broken.get() || frozen())
                     change=set(|c, text| if let Some(attention) = find(Attention::ALL, Attention::as_str, text) {
                         c.model.attention = attention;
                     })/>
-                <Select id="run-keep" label="Weights that are kept" options=options(Keep::ALL, Keep::as_str)
+                <Select id="run-keep" label=t!("Weights that are kept") options=options(Keep::ALL, Keep::as_str)
                     value=shown(|c| c.stop.keep.to_string()) broken
                     change=set(|c, text| if let Some(keep) = find(Keep::ALL, Keep::as_str, text) {
                         c.stop.keep = keep;
                     })/>
-                <Number id="run-patience" label="Stop after epochs without progress (0: never)"
+                <Number id="run-patience" label=t!("Stop after epochs without progress (0: never)")
                     value=shown(|c| c.stop.patience.to_string()) broken
                     change=set(|c, text| set_number(&mut c.stop.patience, text))/>
-                <Number id="run-minutes" label="Stop after minutes (0: never)"
+                <Number id="run-minutes" label=t!("Stop after minutes (0: never)")
                     value=shown(|c| c.stop.minutes.to_string()) broken
                     change=set(|c, text| set_number(&mut c.stop.minutes, text))/>
-                <Number id="run-folds" label="Folds for out-of-sample predictions"
+                <Number id="run-folds" label=t!("Folds for out-of-sample predictions")
                     value=shown(|c| c.evaluate.folds.to_string()) broken
                     change=set(|c, text| set_number(&mut c.evaluate.folds, text))/>
-                <Number id="run-explain" label="Photos with a Grad-CAM overlay"
+                <Number id="run-explain" label=t!("Photos with a Grad-CAM overlay")
                     value=shown(|c| c.evaluate.explain.to_string()) broken
                     change=set(|c, text| set_number(&mut c.evaluate.explain, text))/>
-                <Select id="run-flip" label="Mirrored photos in evaluation" options=vec![("false", "not looked at"), ("true", "averaged with the photo")]
+                <Select id="run-flip" label=t!("Mirrored photos in evaluation") options=vec![("false", t!("not looked at")), ("true", t!("averaged with the photo"))]
                     value=shown(|c| c.evaluate.flip.to_string()) broken
                     change=set(|c, text| c.evaluate.flip = text == "true")/>
             </div>

@@ -47,7 +47,7 @@ pub fn Matrix(
                     let class = cell_class(count, totals[answer], right);
                     let inside = if count > 0 && !right {
                         let pair = (labels[answer].clone(), labels[predicted].clone());
-                        let label = format!("{count} photos of {} taken for {}", names[answer], names[predicted]);
+                        let label = n!(i64::from(count), "{count} photo of {answer} taken for {predicted}", "{count} photos of {answer} taken for {predicted}", answer = names[answer], predicted = names[predicted]);
                         view! {
                             <button type="button" title=label.clone() aria-label=label on:click=move |_| pick.run(pair.clone())>{count}</button>
                         }
@@ -63,10 +63,10 @@ pub fn Matrix(
         .collect_view();
     let many = labels.len() > 12;
     view! {
-        <p class="quiet">"Rows: what the photos are. Columns: what the model says. Choose a number to see its photos."</p>
-        <div class="table-frame confusion-frame" role="region" aria-label="Confusion matrix" tabindex="0">
+        <p class="quiet">{t!("Rows: what the photos are. Columns: what the model says. Choose a number to see its photos.")}</p>
+        <div class="table-frame confusion-frame" role="region" aria-label=t!("Confusion matrix") tabindex="0">
             <table class="confusion" class:confusion-many=many>
-                <caption class="visually-hidden">"Confusion matrix: photos per answer (rows) and prediction (columns)"</caption>
+                <caption class="visually-hidden">{t!("Confusion matrix: photos per answer (rows) and prediction (columns)")}</caption>
                 <thead><tr><td></td>{columns}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -103,7 +103,7 @@ fn Pairs(
                 <li>
                     <button type="button" class="button" on:click=move |_| pick.run(both.clone())>
                         <b class="numeric">{pair.count}</b>
-                        {format!("{} taken for {}", name(&pair.answer), name(&pair.predicted))}
+                        {t!("{answer} taken for {predicted}", answer = name(&pair.answer), predicted = name(&pair.predicted))}
                     </button>
                 </li>
             }
@@ -111,7 +111,7 @@ fn Pairs(
         .collect_view();
     (!pairs.is_empty()).then(|| {
         view! {
-            <h3>"Most confused"</h3>
+            <h3>{t!("Most confused")}</h3>
             <ul class="confused">{rows}</ul>
         }
     })

@@ -1,5 +1,6 @@
 //! What a finished run left: its pictures on the page, and every file to keep.
 
+use kenami_domain::schema::Attribute;
 use leptos::prelude::*;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -7,27 +8,27 @@ use crate::text;
 
 /// Files that every finished run has, with what they hold.
 const FILES: [(&str, &str); 5] = [
-    ("metrics.json", "the results"),
-    ("predictions.csv", "probabilities for every photo"),
-    ("config.toml", "the configuration, every key written out"),
-    ("curves.csv", "the curves"),
-    ("model.safetensors", "the weights"),
+    ("metrics.json", mark!("the results")),
+    ("predictions.csv", mark!("probabilities for every photo")),
+    ("config.toml", mark!("the configuration, every key written out")),
+    ("curves.csv", mark!("the curves")),
+    ("model.safetensors", mark!("the weights")),
 ];
 
 /// What other files hold, by how their names begin.
 const REPORT: [(&str, &str); 12] = [
-    ("README.md", "the model card"),
-    ("per_class", "precision, recall and F1 per value"),
-    ("confused", "the most confused pairs with their photos"),
-    ("top_losses", "the photos with the largest losses"),
-    ("accuracy_by_given", "accuracy per value of each given attribute"),
-    ("coincidence", "whether heads err on the same photos"),
-    ("confusion_", "a confusion matrix"),
-    ("reliability_", "accuracy over confidence"),
-    ("curves.png", "the curves as a picture"),
-    ("oof_predictions", "out-of-sample predictions"),
-    ("events.out.tfevents", "the curves for TensorBoard"),
-    ("cam/", "where the network looked"),
+    ("README.md", mark!("the model card")),
+    ("per_class", mark!("precision, recall and F1 per value")),
+    ("confused", mark!("the most confused pairs with their photos")),
+    ("top_losses", mark!("the photos with the largest losses")),
+    ("accuracy_by_given", mark!("accuracy per value of each given attribute")),
+    ("coincidence", mark!("whether heads err on the same photos")),
+    ("confusion_", mark!("a confusion matrix")),
+    ("reliability_", mark!("accuracy over confidence")),
+    ("curves.png", mark!("the curves as a picture")),
+    ("oof_predictions", mark!("out-of-sample predictions")),
+    ("events.out.tfevents", mark!("the curves for TensorBoard")),
+    ("cam/", mark!("where the network looked")),
 ];
 
 /// Where Grad-CAM overlays are, by head.
@@ -47,13 +48,15 @@ pub fn Files(
     run_id: i64,
     /// Paths in the run's folder; none where the run is from before they were listed.
     files: Vec<String>,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
 ) -> impl IntoView {
     let href = move |file: &str| format!("/p/{key}/runs/{run_id}/files/{}", utf8_percent_encode(file, PATH));
     let row = |file: &str, holds: &'static str| {
         view! {
             <li>
                 <a href=href(file) rel="external" download>{file.to_owned()}</a>
-                <span class="quiet">{holds}</span>
+                <span class="quiet">{text::translate(holds)}</span>
             </li>
         }
     };
@@ -61,6 +64,7 @@ pub fn Files(
         let source = href(file);
         view! { <a href=href(file) rel="external" target="_blank"><img src=source alt=alt loading="lazy"/></a> }
     };
+    let head_name = |head: &str| text::attribute_name_of(&attributes, head, text::language());
     let main = FILES.map(|(file, holds)| row(file, holds)).collect_view();
     let others: Vec<&String> = files.iter().filter(|file| !FILES.iter().any(|(known, _)| file == known)).collect();
     let count = others.len();
@@ -71,12 +75,13 @@ pub fn Files(
     let others = others.collect_view();
     let reliability = files.iter().filter_map(|file| {
         let head = file.strip_prefix(RELIABILITY)?.strip_suffix(PICTURE)?;
-        Some(picture(file, format!("Accuracy over confidence of the head {head}")))
+        Some(picture(file, t!("Accuracy over confidence of the head {head}", head = head_name(head))))
     });
     let reliability = reliability.collect_view();
     let looks = looks(&files).into_iter().map(|(head, files)| {
-        let title = format!("{head}: {}", text::count(files.len() as i64, "photo", "photos"));
-        let sheets = files.iter().map(|file| picture(file, format!("Where the network looked in {}", name(file))));
+        let title = n!(files.len() as i64, "{head}: {count} photo", "{head}: {count} photos", head = head_name(&head));
+        let sheets =
+            files.iter().map(|file| picture(file, t!("Where the network looked in {photo}", photo = name(file))));
         view! {
             <details>
                 <summary>{title}</summary>
@@ -88,23 +93,23 @@ pub fn Files(
     view! {
         {(!looks.is_empty()).then(|| view! {
             <section class="stack-s">
-                <h2>"Where the network looked"</h2>
-                <p class="quiet">"Grad-CAM on the photos it got most wrong: what speaks for its prediction, and for the answer."</p>
+                <h2>{t!("Where the network looked")}</h2>
+                <p class="quiet">{t!("Grad-CAM on the photos it got most wrong: what speaks for its prediction, and for the answer.")}</p>
                 {looks}
             </section>
         })}
         {(!reliability.is_empty()).then(|| view! {
             <details class="stack-s">
-                <summary>"Calibration: accuracy over confidence, before and after temperature scaling"</summary>
+                <summary>{t!("Calibration: accuracy over confidence, before and after temperature scaling")}</summary>
                 <div class="run-pictures">{reliability}</div>
             </details>
         })}
         <section class="stack-s">
-            <h2>"Files"</h2>
+            <h2>{t!("Files")}</h2>
             <ul class="run-files">{main}</ul>
             {(count > 0).then(|| view! {
                 <details>
-                    <summary>{text::count(count as i64, "more file", "more files")}</summary>
+                    <summary>{n!(count as i64, "{count} more file", "{count} more files")}</summary>
                     <ul class="run-files">{others}</ul>
                 </details>
             })}

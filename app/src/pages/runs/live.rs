@@ -60,11 +60,12 @@ pub fn RunView(
             Some(view! { <Results metrics project=project.clone() run_id/> }.into_any())
         }
         Some(Err(error)) => Some(view! {
-            <Alert tone=Tone::Warning>{format!("The results cannot be read ({error}); metrics.json below has them.")}</Alert>
+            <Alert tone=Tone::Warning>{t!("The results cannot be read ({error}); metrics.json below has them.", error = error)}</Alert>
         }.into_any()),
         None => None,
     };
     let done = row.state == JobState::Done;
+    let attributes = project.attributes.clone();
     let (of_cancel, key) = (project.key.clone(), project.key.clone());
     view! {
         <PageHeader title=row.name.clone()>
@@ -72,7 +73,11 @@ pub fn RunView(
             {lead.then(|| view! { <Cancel key=of_cancel run_id state job/> })}
         </PageHeader>
         <p class="quiet">
-            "On " <a href=dataset_href>{row.dataset.clone()}</a> ", started " <Ago at=row.created_at/> " by " {row.created_by.clone()}
+            {text::arranged(t!("On {dataset}, started {time} by {person}"), [
+                ("dataset", view! { <a href=dataset_href>{row.dataset.clone()}</a> }.into_any()),
+                ("time", view! { <Ago at=row.created_at/> }.into_any()),
+                ("person", row.created_by.clone().into_any()),
+            ])}
         </p>
         {move || job.get().filter(|job| job.state != JobState::Done).map(|current| {
             // Made once a state; within it the numbers change in place.
@@ -82,10 +87,10 @@ pub fn RunView(
         {results}
         <Curves curves epochs project state/>
         <details class="run-configuration" open=!done>
-            <summary>"Configuration"</summary>
+            <summary>{t!("Configuration")}</summary>
             <pre tabindex="0">{configuration(&detail.config)}</pre>
         </details>
-        {done.then(|| view! { <Files key run_id files/> })}
+        {done.then(|| view! { <Files key run_id files attributes=attributes.clone()/> })}
     }
 }
 
@@ -141,7 +146,7 @@ fn Cancel(
                             job.cancel_requested = true;
                         }
                     });
-                    toasts.good("It stops at the next step.");
+                    toasts.good(t!("It stops at the next step."));
                 }
                 Err(error) => toasts.bad(error.to_string()),
             }
@@ -151,7 +156,7 @@ fn Cancel(
         (!state.get().is_final()).then(|| {
             view! {
                 <Button disabled=asked on:click=cancel>
-                    {move || if asked.get() { "Stopping…" } else { "Cancel the run" }}
+                    {move || if asked.get() { t!("Stopping…") } else { t!("Cancel the run") }}
                 </Button>
             }
         })
@@ -185,10 +190,10 @@ fn Curves(
         (any.get() || state.get() == JobState::Running).then(|| {
             view! {
                 <section class="stack-s">
-                    <h2>"Curves"</h2>
+                    <h2>{t!("Curves")}</h2>
                     <div class="charts">
-                        <Chart title="Loss" unit="loss" lines=loss epochs=Signal::stored(epochs)/>
-                        <Chart title="Accuracy" unit="share" percent=true lines=accuracy epochs=Signal::stored(epochs)/>
+                        <Chart title=t!("Loss") unit=t!("loss") lines=loss epochs=Signal::stored(epochs)/>
+                        <Chart title=t!("Accuracy") unit=t!("share") percent=true lines=accuracy epochs=Signal::stored(epochs)/>
                     </div>
                 </section>
             }

@@ -95,7 +95,12 @@ pub fn MistakesDialog(
                         .map_or_else(|| value.to_owned(), |a| text::value_name(a, value, text::language()))
                 })
             };
-            format!("{} taken for {}, {}", name(&cell.answer), name(&cell.predicted), cell.split)
+            t!(
+                "{answer} taken for {predicted}, {split}",
+                answer = name(&cell.answer),
+                predicted = name(&cell.predicted),
+                split = text::split_name(cell.split)
+            )
         })
     };
     let more = move |_| {
@@ -105,7 +110,7 @@ pub fn MistakesDialog(
         }
     };
     view! {
-        <Dialog open title="Photos" wide=true>
+        <Dialog open title=t!("Photos") wide=true>
             <h3>{title}</h3>
             {move || {
                 let now = fetched.get();
@@ -119,10 +124,10 @@ pub fn MistakesDialog(
                             </PhotoTile>
                         }).collect_view()}
                     </div>
-                    {(empty && now.busy).then(|| view! { <Loading what="photos"/> })}
-                    {(empty && !now.busy && now.error.is_none()).then(|| view! { <p class="quiet">"No photos are stored for this pair."</p> })}
+                    {(empty && now.busy).then(|| view! { <Loading what=t!("photos")/> })}
+                    {(empty && !now.busy && now.error.is_none()).then(|| view! { <p class="quiet">{t!("No photos are stored for this pair.")}</p> })}
                     {now.error.map(|error| view! { <ErrorView error/> })}
-                    {now.next.map(|_| view! { <div class="row"><Button busy=now.busy on:click=more>"More"</Button></div> })}
+                    {now.next.map(|_| view! { <div class="row"><Button busy=now.busy on:click=more>{t!("More")}</Button></div> })}
                 }
             }}
         </Dialog>

@@ -15,7 +15,7 @@ mod mistakes;
 mod results;
 mod start;
 
-use kenami_domain::{roles::Role, view::run::RunRow};
+use kenami_domain::{roles::Role, schema::Attribute, view::run::RunRow};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -61,31 +61,31 @@ pub fn RunsPage() -> impl IntoView {
         let start = move || {
             can_start.then(|| {
                 view! {
-                    <Button weight=Weight::Primary on:click=move |_| starting.set(true)>"Start a run"</Button>
+                    <Button weight=Weight::Primary on:click=move |_| starting.set(true)>{t!("Start a run")}</Button>
                 }
             })
         };
         let (none, no_datasets) = (runs.is_empty(), datasets.is_empty());
         let datasets_href = format!("/p/{}/datasets", project.key);
         view! {
-            <PageHeader title="Runs" lead="A run trains one model with a head per attribute on a frozen dataset.">
+            <PageHeader title=t!("Runs") lead=t!("A run trains one model with a head per attribute on a frozen dataset.")>
                 {(!none).then(start)}
             </PageHeader>
             {if none {
                 view! {
-                    <EmptyState title="No run yet">
+                    <EmptyState title=t!("No run yet")>
                         {if no_datasets {
                             view! {
-                                <p>"A run needs a dataset."</p>
-                                <a class="button button-primary" href=datasets_href>"Freeze a dataset first"</a>
+                                <p>{t!("A run needs a dataset.")}</p>
+                                <a class="button button-primary" href=datasets_href>{t!("Freeze a dataset first")}</a>
                             }.into_any()
                         } else {
-                            view! { <p>"Train on a dataset to see whether its labels pay."</p> {start()} }.into_any()
+                            view! { <p>{t!("Train on a dataset to see whether its labels pay.")}</p> {start()} }.into_any()
                         }}
                     </EmptyState>
                 }.into_any()
             } else {
-                view! { <Rows runs key=project.key.clone()/> }.into_any()
+                view! { <Rows runs key=project.key.clone() attributes=project.attributes.clone()/> }.into_any()
             }}
             {can_start.then(|| view! {
                 <StartDialog open=starting key=project.key.clone() datasets wanted=wanted.get_untracked()/>
@@ -100,12 +100,14 @@ fn Rows(
     runs: Vec<RunRow>,
     /// The project's key.
     key: String,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
 ) -> impl IntoView {
     let mut heads: Vec<String> = runs.iter().flat_map(|run| run.accuracy.keys().cloned()).collect();
     heads.sort();
     heads.dedup();
     let head_cells =
-        heads.iter().map(|head| view! { <th scope="col" class="numeric">{head.clone()}</th> }).collect_view();
+        heads.iter().map(|head| view! { <th scope="col" class="numeric">{text::attribute_name_of(&attributes, head, text::language())}</th> }).collect_view();
     let rows = runs
         .into_iter()
         .map(|run| {
@@ -129,20 +131,20 @@ fn Rows(
         })
         .collect_view();
     view! {
-        <Table caption="Runs, with the accuracy of each head on test">
+        <Table caption=t!("Runs, with the accuracy of each head on test")>
             <thead>
                 <tr>
-                    <th scope="col">"Name"</th>
-                    <th scope="col">"State"</th>
-                    <th scope="col">"Dataset"</th>
+                    <th scope="col">{t!("Name")}</th>
+                    <th scope="col">{t!("State")}</th>
+                    <th scope="col">{t!("Dataset")}</th>
                     {head_cells}
-                    <th scope="col">"Started by"</th>
-                    <th scope="col">"When"</th>
+                    <th scope="col">{t!("Started by")}</th>
+                    <th scope="col">{t!("When")}</th>
                 </tr>
             </thead>
             <tbody>{rows}</tbody>
         </Table>
-        {(!heads.is_empty()).then(|| view! { <p class="quiet">"Percentages are accuracies on the test split, per head."</p> })}
+        {(!heads.is_empty()).then(|| view! { <p class="quiet">{t!("Percentages are accuracies on the test split, per head.")}</p> })}
     }
 }
 

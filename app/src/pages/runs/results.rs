@@ -53,9 +53,9 @@ pub fn Results(
         .heads
         .iter()
         .flat_map(|(head, splits)| {
-            let own = ["validation", "test"].into_iter().map(|split| (split, splits.get(split)));
+            let own = ["validation", "test"].into_iter().map(|split| (text::split_name_of(split), splits.get(split)));
             let shown: Vec<_> = own
-                .chain([("out of sample", metrics.out_of_sample.get(head))])
+                .chain([(t!("out of sample"), metrics.out_of_sample.get(head))])
                 .filter(|(_, figures)| figures.is_some())
                 .collect();
             let span = shown.len().to_string();
@@ -75,24 +75,24 @@ pub fn Results(
         .warnings
         .clone()
         .into_iter()
-        .map(|warning| view! { <Alert tone=Tone::Warning>{warning}</Alert> })
+        .map(|warning| view! { <Alert tone=Tone::Warning>{text::translate_sentence(&warning).into_owned()}</Alert> })
         .collect_view();
     let speed = speed(&metrics);
     let ended = ended(&metrics);
     view! {
         <section class="stack-s">
-            <h2>"Results"</h2>
-            <Table caption="Results per head and split">
+            <h2>{t!("Results")}</h2>
+            <Table caption=t!("Results per head and split")>
                 <thead>
                     <tr>
-                        <th scope="col">"Head"</th>
-                        <th scope="col">"Split"</th>
-                        <th scope="col" class="numeric">"Photos"</th>
-                        <th scope="col" class="numeric">"Accuracy"</th>
-                        <th scope="col" class="numeric" title="Mean over the values of the share found">"Per class"</th>
-                        <th scope="col" class="numeric" title="Mean F1 over the values">"Macro-F1"</th>
-                        <th scope="col" class="numeric" title="Mean negative log-likelihood of the answer, in nats; after the arrow with temperature scaling">"NLL"</th>
-                        <th scope="col" class="numeric" title="Expected calibration error, 15 bins; after the arrow with temperature scaling">"ECE"</th>
+                        <th scope="col">{t!("Head")}</th>
+                        <th scope="col">{t!("Split")}</th>
+                        <th scope="col" class="numeric">{t!("Photos")}</th>
+                        <th scope="col" class="numeric">{t!("Accuracy")}</th>
+                        <th scope="col" class="numeric" title=t!("Mean over the values of the share found")>{t!("Per class")}</th>
+                        <th scope="col" class="numeric" title=t!("Mean F1 over the values")>{t!("Macro-F1")}</th>
+                        <th scope="col" class="numeric" title=t!("Mean negative log-likelihood of the answer, in nats; after the arrow with temperature scaling")>{t!("NLL")}</th>
+                        <th scope="col" class="numeric" title=t!("Expected calibration error, 15 bins; after the arrow with temperature scaling")>{t!("ECE")}</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -107,10 +107,17 @@ pub fn Results(
 
 /// How long it took, and how long one photo takes.
 fn speed(metrics: &Metrics) -> String {
-    let whole =
-        format!("{} at {:.0} photos a second", text::duration(metrics.seconds * 1000.0), metrics.images_per_second);
+    let whole = t!(
+        "{duration} at {speed} photos a second",
+        duration = text::duration(metrics.seconds * 1000.0),
+        speed = format!("{:.0}", metrics.images_per_second)
+    );
     match metrics.timing {
-        Some(timing) => format!("{whole}; the network takes {:.0} ms for one photo alone", timing.median_ms.max(1.0)),
+        Some(timing) => t!(
+            "{whole}; the network takes {duration} for one photo alone",
+            whole = whole,
+            duration = text::duration(timing.median_ms.max(1.0))
+        ),
         None => whole,
     }
 }
@@ -118,11 +125,12 @@ fn speed(metrics: &Metrics) -> String {
 /// Why the run ended early and which weights it kept, where that is not as usual.
 fn ended(metrics: &Metrics) -> Option<String> {
     let stopped = metrics.stopped.map(|reason| match reason {
-        StopReason::Patience => format!("Stopped after epoch {}: validation made no progress.", metrics.epochs),
-        StopReason::Minutes => format!("Stopped in epoch {}: its minutes were spent.", metrics.epochs),
+        StopReason::Patience => t!("Stopped after epoch {epoch}: validation made no progress.", epoch = metrics.epochs),
+        StopReason::Minutes => t!("Stopped in epoch {epoch}: its minutes were spent.", epoch = metrics.epochs),
     });
-    let kept =
-        metrics.best_epoch.map(|epoch| format!("The weights are those of epoch {epoch}, the best on validation."));
+    let kept = metrics
+        .best_epoch
+        .map(|epoch| t!("The weights are those of epoch {epoch}, the best on validation.", epoch = epoch));
     let parts: Vec<String> = stopped.into_iter().chain(kept).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
@@ -165,7 +173,7 @@ fn Confusions(
                     aria-pressed=move || (split.get() == one).to_string()
                     on:click=move |_| split.set(one)
                 >
-                    {one.as_str()}
+                    {text::split_name(one)}
                 </button>
             }
         })
@@ -179,13 +187,13 @@ fn Confusions(
     });
     view! {
         <section class="stack-s">
-            <h2>"Confusions"</h2>
+            <h2>{t!("Confusions")}</h2>
             <div class="row row-apart">
-                <div class="row" role="group" aria-label="Head">{head_buttons}</div>
-                <div class="row" role="group" aria-label="Split">{split_buttons}</div>
+                <div class="row" role="group" aria-label=t!("Head")>{head_buttons}</div>
+                <div class="row" role="group" aria-label=t!("Split")>{split_buttons}</div>
             </div>
             {move || match shown.get() {
-                None => view! { <p class="quiet">"No photo of this split has an answer."</p> }.into_any(),
+                None => view! { <p class="quiet">{t!("No photo of this split has an answer.")}</p> }.into_any(),
                 Some(metrics) => {
                     let attribute = attributes
                         .with_value(|attributes| attributes.iter().find(|a| head.with(|head| a.key == *head)).cloned());

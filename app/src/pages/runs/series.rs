@@ -68,7 +68,12 @@ pub fn lines(points: &[CurvePoint], measure: Measure, name: impl Fn(&str) -> Str
         .into_iter()
         .map(|((index, train, split), mut points)| {
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            Line { label: format!("{}, {split}", name(&heads[index])), colour: index, dashed: train, points }
+            Line {
+                label: t!("{head}, {split}", head = name(&heads[index]), split = crate::text::split_name_of(split)),
+                colour: index,
+                dashed: train,
+                points,
+            }
         })
         .collect()
 }

@@ -16,7 +16,6 @@ use crate::{
         dialog::Dialog,
         field::{Field, described_by},
     },
-    text,
 };
 
 /// What is wrong with a configuration as a page may give it: line where it is known, and a sentence.
@@ -24,7 +23,7 @@ fn problem(config: &str) -> Option<(Option<usize>, String)> {
     match RunConfig::from_toml(config) {
         Err(ConfigError { key, line, message, .. }) => {
             let key = key.map(|key| format!("{key} ")).unwrap_or_default();
-            let place = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
+            let place = line.map(|line| t!("Line {line}: ", line = line)).unwrap_or_default();
             Some((line, format!("{place}{key}{message}")))
         }
         Ok(config) => match weights_kind(&config.model.weights) {
@@ -91,7 +90,7 @@ pub fn StartDialog(
             .filter(|error| ["name", "dataset_id", "config"].iter().all(|field| error.for_field(field).is_none()))
     });
     view! {
-        <Dialog open title="Start a run" wide=true>
+        <Dialog open title=t!("Start a run") wide=true>
             <form
                 class="run-form"
                 on:submit=move |event| {
@@ -100,7 +99,7 @@ pub fn StartDialog(
                 }
             >
                 <div class="stack">
-                    <Field id="run-dataset" label="Dataset" error=of("dataset_id")>
+                    <Field id="run-dataset" label=t!("Dataset") error=of("dataset_id")>
                         <select
                             class="select"
                             id="run-dataset"
@@ -109,12 +108,12 @@ pub fn StartDialog(
                         >
                             {datasets.get_value().into_iter().map(|row| view! {
                                 <option value=row.id.to_string() selected=move || dataset.get() == row.id>
-                                    {format!("{} ({})", row.name, text::count(row.photos, "photo", "photos"))}
+                                    {n!(row.photos, "{name} ({count} photo)", "{name} ({count} photos)", name = row.name)}
                                 </option>
                             }).collect_view()}
                         </select>
                     </Field>
-                    <Field id="run-name" label="Name" hint="Left empty, it is made from the dataset's name." error=of("name")>
+                    <Field id="run-name" label=t!("Name") hint=t!("Left empty, it is made from the dataset's name.") error=of("name")>
                         <input
                             class="input"
                             id="run-name"
@@ -128,8 +127,8 @@ pub fn StartDialog(
                     <Choices config/>
                     <Field
                         id="run-config"
-                        label="Configuration (TOML)"
-                        hint="Empty means all defaults; the choices above write into it."
+                        label=t!("Configuration (TOML)")
+                        hint=t!("Empty means all defaults; the choices above write into it.")
                         error=config_error
                     >
                         <textarea
@@ -147,23 +146,23 @@ pub fn StartDialog(
                         ></textarea>
                     </Field>
                     {move || found.get().and_then(|(line, _)| line).map(|line| view! {
-                        <div><Button on:click=move |_| select_line(area, line)>{format!("Go to line {line}")}</Button></div>
+                        <div><Button on:click=move |_| select_line(area, line)>{t!("Go to line {line}", line = line)}</Button></div>
                     })}
                     <ErrorAlert error=other/>
                     <div class="dialog-actions">
-                        <Button on:click=move |_| open.set(false)>"Cancel"</Button>
+                        <Button on:click=move |_| open.set(false)>{t!("Cancel")}</Button>
                         <Button
                             weight=Weight::Primary
                             submit=true
                             busy=busy
                             disabled=Signal::derive(move || found.with(Option::is_some))
                         >
-                            "Start"
+                            {t!("Start")}
                         </Button>
                     </div>
                 </div>
                 <div class="stack-s run-defaults">
-                    <h3 id="run-defaults">"All keys with their defaults"</h3>
+                    <h3 id="run-defaults">{t!("All keys with their defaults")}</h3>
                     <pre tabindex="0" aria-labelledby="run-defaults">{DEFAULTS}</pre>
                 </div>
             </form>

@@ -12,7 +12,6 @@ use crate::{
         toast::use_toasts,
     },
     pages::project::use_project,
-    text,
 };
 
 /// The share of photos that get all annotators, in percent.
@@ -27,8 +26,8 @@ pub fn ShareField(
     let percent = ((share * 1e6).round() / 1e4).to_string();
     view! {
         <Field
-            id="overlap-percent" label="On what share of the photos, in percent" error
-            hint="The other photos get one annotator. Which photos these are is fixed and even over the project."
+            id="overlap-percent" label=t!("On what share of the photos, in percent") error
+            hint=t!("The other photos get one annotator. Which photos these are is fixed and even over the project.")
         >
             <input class="input input-short" id="overlap-percent" name="overlap_percent" type="number" min="0" max="100" step="any" required value=percent aria-describedby=described_by("overlap-percent")/>
         </Field>
@@ -45,8 +44,8 @@ pub fn ExtraVotesField(
 ) -> impl IntoView {
     view! {
         <Field
-            id="extra-votes" label="More annotators where answers differ" error
-            hint="One at a time, as long as the answers differ and no reviewer has decided. 0: none."
+            id="extra-votes" label=t!("More annotators where answers differ") error
+            hint=t!("One at a time, as long as the answers differ and no reviewer has decided. 0: none.")
         >
             <input class="input input-short" id="extra-votes" name="extra_votes" type="number" min="0" max="5" required value=extra.to_string() aria-describedby=described_by("extra-votes")/>
         </Field>
@@ -56,11 +55,11 @@ pub fn ExtraVotesField(
 /// What people read for an order.
 fn order_name(order: QueueOrder) -> &'static str {
     match order {
-        QueueOrder::Order => "as imported",
-        QueueOrder::Entropy => "what the model is least sure of (entropy)",
-        QueueOrder::Margin => "where its two best answers are closest (margin)",
-        QueueOrder::Disagreement => "where it disagrees with the answers so far",
-        QueueOrder::Balance => "breeds in turn, those with least finished first",
+        QueueOrder::Order => t!("as imported"),
+        QueueOrder::Entropy => t!("what the model is least sure of (entropy)"),
+        QueueOrder::Margin => t!("where its two best answers are closest (margin)"),
+        QueueOrder::Disagreement => t!("where it disagrees with the answers so far"),
+        QueueOrder::Balance => t!("breeds in turn, those with least finished first"),
     }
 }
 
@@ -76,8 +75,8 @@ pub fn OrderField(
         .collect_view();
     view! {
         <Field
-            id="queue-order" label="Photos that come first"
-            hint="The model is the latest finished run; without one photos come as imported. Breeds are the values of the first given attribute."
+            id="queue-order" label=t!("Photos that come first")
+            hint=t!("The model is the latest finished run; without one photos come as imported. Breeds are the values of the first given attribute.")
         >
             <select class="select" id="queue-order" name="queue_order" aria-describedby=described_by("queue-order")>{options}</select>
         </Field>
@@ -98,16 +97,16 @@ pub fn OrderCard() -> impl IntoView {
     let error = Signal::derive(move || reprioritise.value().get().and_then(Result::err));
     view! {
         <section class="card">
-            <h2>"Queue"</h2>
+            <h2>{t!("Queue")}</h2>
             <p class="quiet">
-                "The queue is put in order when the order is changed, after an import and when a run is finished. Do it by \
-                 hand to take in what has been answered since."
+                {t!("The queue is put in order when the order is changed, after an import and when a run is finished. Do it by \
+                 hand to take in what has been answered since.")}
             </p>
             <ErrorAlert error/>
             <p>
                 <Button busy=reprioritise.pending() on:click=move |_| {
                     reprioritise.dispatch(Reprioritise { key: project.key.get_untracked() });
-                }>"Put in order now"</Button>
+                }>{t!("Put in order now")}</Button>
             </p>
         </section>
     }
@@ -115,9 +114,8 @@ pub fn OrderCard() -> impl IntoView {
 
 fn told(done: Reordered) -> String {
     match done.changed {
-        None => "This takes a while. It goes on by itself.".to_owned(),
-        Some(0) => "The queue is in order.".to_owned(),
-        Some(1) => "1 photo has another place.".to_owned(),
-        Some(count) => format!("{} photos have another place.", text::number(count)),
+        None => t!("This takes a while. It goes on by itself.").to_owned(),
+        Some(0) => t!("The queue is in order.").to_owned(),
+        Some(count) => n!(count, "{count} photo has another place.", "{count} photos have another place."),
     }
 }

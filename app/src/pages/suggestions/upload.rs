@@ -53,7 +53,7 @@ pub fn UploadPredictions(
             return;
         }
         if chosen.size() > MOST_BYTES {
-            sending.set(Sending::Failed(format!("The file is larger than {}.", text::bytes(MOST_BYTES))));
+            sending.set(Sending::Failed(t!("The file is larger than {size}.", size = text::bytes(MOST_BYTES))));
             return;
         }
         sending.set(Sending::Busy);
@@ -66,18 +66,18 @@ pub fn UploadPredictions(
             Err(why) => sending.set(Sending::Failed(why)),
         };
         if send(&address, &[chosen], |_, _| {}, ended).is_err() {
-            sending.set(Sending::Failed("The browser did not send the file.".to_owned()));
+            sending.set(Sending::Failed(t!("The browser did not send the file.").to_owned()));
         }
     };
     view! {
         <form class="form" on:submit=start>
-            <Field id="predictions" label="Predictions" hint="A CSV file with the columns image, attribute, answer and probability; the most probable answer is suggested.">
+            <Field id="predictions" label=t!("Predictions") hint=t!("A CSV file with the columns image, attribute, answer and probability; the most probable answer is suggested.")>
                 <input
                     class="input" id="predictions" type="file" accept=".csv,text/csv" required node_ref=file
                     aria-describedby=described_by("predictions")
                 />
             </Field>
-            <Field id="predictions-control" label="Control share, in percent" hint="Photos that are answered without suggestions, by chance.">
+            <Field id="predictions-control" label=t!("Control share, in percent") hint=t!("Photos that are answered without suggestions, by chance.")>
                 <input
                     class="input input-short" id="predictions-control" type="number" min="0" max="100" required node_ref=control
                     value=usual_control.to_string() aria-describedby=described_by("predictions-control")
@@ -87,14 +87,14 @@ pub fn UploadPredictions(
                 {move || match sending.get() {
                     Sending::Failed(why) => Some(view! { <Alert tone=Tone::Bad>{why}</Alert> }),
                     Sending::Taken(count) => {
-                        let taken = text::count(count, "suggestion is", "suggestions are");
-                        Some(view! { <Alert tone=Tone::Good>{format!("{taken} in use now.")}</Alert> })
+                        let taken = n!(count, "{count} suggestion is in use now.", "{count} suggestions are in use now.");
+                        Some(view! { <Alert tone=Tone::Good>{taken}</Alert> })
                     }
                     Sending::No | Sending::Busy => None,
                 }}
             </div>
             <div class="row">
-                <Button submit=true busy=Signal::derive(move || sending.get() == Sending::Busy)>"Suggest from the file"</Button>
+                <Button submit=true busy=Signal::derive(move || sending.get() == Sending::Busy)>{t!("Suggest from the file")}</Button>
             </div>
         </form>
     }

@@ -18,7 +18,7 @@ use kenami_domain::{
 };
 use uuid::Uuid;
 
-pub use outbox::{Entry, Failure, Outbox, Outgoing, Record, SaveState};
+pub use outbox::{Entry, Failure, Left, Outbox, Outgoing, Record, SaveState};
 pub use sheet::Sheet;
 
 /// Photos that are asked for at once.
@@ -78,8 +78,8 @@ pub enum Event {
     Saved(Uuid, MyProgress),
     /// The server does not have the answers.
     SaveFailed(Uuid, Failure),
-    /// Answers that an earlier visit left in the browser.
-    Restored(Vec<Record>),
+    /// Answers that an earlier visit left in the browser, oldest first.
+    Restored(Vec<Left>),
     /// Photos that an earlier visit finished, newest first, for undo.
     History(Vec<ClaimedPhoto>),
     /// Answer a refused photo again.
@@ -215,9 +215,9 @@ impl Session {
                 self.outbox.failed(key, failure, now);
                 Vec::new()
             }
-            Event::Restored(records) => {
-                self.answered.extend(records.iter().map(|record| record.submission.claim_id));
-                self.outbox.restore(records);
+            Event::Restored(left) => {
+                self.answered.extend(left.iter().map(|left| left.record.submission.claim_id));
+                self.outbox.restore(left, now);
                 Vec::new()
             }
             Event::History(photos) => self.remember(photos),

@@ -38,12 +38,12 @@ impl Failure {
     pub fn sentence(&self) -> String {
         match self {
             Self::Unreachable => {
-                "The server cannot be reached. It is tried again every few seconds; your answers are kept here."
+                t!("The server cannot be reached. It is tried again every few seconds; your answers are kept here.")
                     .to_owned()
             }
-            Self::Busy(_) => "The server is busy. It is tried again in a moment.".to_owned(),
+            Self::Busy(_) => t!("The server is busy. It is tried again in a moment.").to_owned(),
             Self::SignedOut => {
-                "You are signed out. Sign in again to go on; your answers are kept in this browser.".to_owned()
+                t!("You are signed out. Sign in again to go on; your answers are kept in this browser.").to_owned()
             }
             Self::Refused(reason) => reason.clone(),
         }
@@ -76,6 +76,15 @@ impl Outgoing for Record {
     }
 }
 
+/// Answers that an earlier visit left in the browser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left<R = Record> {
+    /// The answers.
+    pub record: R,
+    /// Milliseconds since they were given.
+    pub age: f64,
+}
+
 /// How far the answers are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SaveState {
@@ -96,6 +105,8 @@ pub struct Entry<R> {
     pub state: SaveState,
     /// Times that sending failed.
     pub failures: u32,
+    /// When they were given; negative if that was before the visit.
+    pub since: f64,
 }
 
 /// All answers that the server has not confirmed, oldest first.
@@ -114,17 +125,20 @@ impl<R> Default for Outbox<R> {
 impl<R: Outgoing> Outbox<R> {
     /// Takes answers in, to be sent at once.
     pub fn push(&mut self, record: R, now: f64) {
-        self.entries.push(Entry { record, state: SaveState::Waiting(now), failures: 0 });
+        self.entries.push(Entry { record, state: SaveState::Waiting(now), failures: 0, since: now });
     }
 
-    /// Takes in what an earlier visit left; what is here already stays as it is.
-    pub fn restore(&mut self, records: Vec<R>) {
-        for record in records {
-            if self.index(record.key()).is_none() {
-                let entry = Entry { record, state: SaveState::Waiting(f64::NEG_INFINITY), failures: 0 };
-                self.entries.push(entry);
-            }
-        }
+    /// Takes in what an earlier visit left, oldest first: it goes before what this one gave. What is here already stays as
+    /// it is.
+    pub fn restore(&mut self, left: Vec<Left<R>>, now: f64) {
+        let fresh: Vec<_> = left.into_iter().filter(|left| self.index(left.record.key()).is_none()).collect();
+        let entries = fresh.into_iter().map(|Left { record, age }| Entry {
+            record,
+            state: SaveState::Waiting(f64::NEG_INFINITY),
+            failures: 0,
+            since: now - age,
+        });
+        self.entries.splice(0..0, entries);
     }
 
     /// Marks what can be sent now as being sent, and returns it. Two answers to one photo go one after the other, in the
@@ -202,6 +216,12 @@ impl<R: Outgoing> Outbox<R> {
     /// Answers that are waiting or being sent.
     pub fn unsaved(&self) -> usize {
         self.entries.iter().filter(|entry| !matches!(entry.state, SaveState::Refused(_))).count()
+    }
+
+    /// Since when the oldest of them waits.
+    pub fn unsaved_since(&self) -> Option<f64> {
+        let unsaved = self.entries.iter().filter(|entry| !matches!(entry.state, SaveState::Refused(_)));
+        unsaved.map(|entry| entry.since).min_by(f64::total_cmp)
     }
 
     /// What is not on its way yet, oldest first.

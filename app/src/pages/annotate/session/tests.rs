@@ -307,11 +307,28 @@ fn what_an_earlier_visit_left_is_sent_and_not_shown_again() {
     let record = effects.iter().find_map(|e| if let Effect::Store(r) = e { Some(r.clone()) } else { None }).unwrap();
     let text = serde_json::to_string(&record).unwrap();
     let mut second = Session::new(questions(), 600, key);
-    let restored = Event::Restored(vec![serde_json::from_str(&text).unwrap()]);
-    assert_eq!(sent(&second.handle(restored.clone(), 0.0)), [record.submission]);
-    assert!(sent(&second.handle(restored, 1.0)).is_empty(), "known by its key");
+    let restored = Event::Restored(vec![Left { record: serde_json::from_str(&text).unwrap(), age: 60_000.0 }]);
+    assert_eq!(sent(&second.handle(restored.clone(), 5.0)), [record.submission]);
+    assert_eq!(second.outbox().unsaved_since(), Some(-59_995.0));
+    assert!(sent(&second.handle(restored, 6.0)).is_empty(), "known by its key");
     second.handle(Event::Claimed(claimed(1..=8)), 2.0);
     assert_eq!(shown(&second), Some(2));
+}
+
+#[test]
+fn what_was_left_goes_before_what_was_answered_while_it_was_being_read() {
+    let mut first = working();
+    first.handle(value("erect"), 1.0);
+    let effects = first.handle(value("short"), 2.0);
+    let left = effects.iter().find_map(|e| if let Effect::Store(r) = e { Some(r.clone()) } else { None }).unwrap();
+    let mut second = working();
+    let newer = finish(&mut second, 3.0).remove(0);
+    second.handle(Event::SaveFailed(newer.idempotency_key, Failure::Unreachable), 4.0);
+    assert_eq!(newer.claim_id, left.submission.claim_id, "an answer to the same photo");
+    let effects = second.handle(Event::Restored(vec![Left { record: left.clone(), age: 10.0 }]), 5.0);
+    assert_eq!(sent(&effects), std::slice::from_ref(&left.submission), "the newer one waits for the older one");
+    let effects = second.handle(Event::Saved(left.submission.idempotency_key, MyProgress::default()), 5_000.0);
+    assert_eq!(sent(&effects), [newer]);
 }
 
 #[test]

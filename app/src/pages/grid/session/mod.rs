@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use screen::{Mark, Pending, Shown};
 
-use crate::pages::annotate::session::{Failure, Outbox, Outgoing, Question};
+use crate::pages::annotate::session::{Failure, Left, Outbox, Outgoing, Question};
 
 /// Screens that can be taken back.
 const UNDO_DEPTH: usize = 10;
@@ -66,8 +66,8 @@ pub enum Event {
     Saved(Uuid),
     /// The server does not have the answers.
     SaveFailed(Uuid, Failure),
-    /// Answers that an earlier visit left in the browser.
-    Restored(Vec<Pending>),
+    /// Answers that an earlier visit left in the browser, oldest first.
+    Restored(Vec<Left<Pending>>),
     /// Throw refused answers away.
     Discard(Uuid),
     /// Guidelines were read again.
@@ -176,6 +176,10 @@ impl Session {
     /// Takes an event and says what must be done about it.
     pub fn handle(&mut self, event: Event, now: f64) -> Vec<Effect> {
         let mut effects = Vec::new();
+        // A number ends with whatever is done about its photo.
+        if !matches!(event, Event::Digit(_) | Event::Tick | Event::Screen(..) | Event::Saved(_)) {
+            self.typed = (0, f64::NEG_INFINITY);
+        }
         match event {
             Event::Room { want, columns } => {
                 (self.want, self.columns) = (want.max(1), columns.max(1));
@@ -194,7 +198,7 @@ impl Session {
             Event::Undo => self.undo(now),
             Event::Saved(key) => effects.extend(self.settled(key)),
             Event::SaveFailed(key, failure) => self.outbox.failed(key, failure, now),
-            Event::Restored(pending) => self.outbox.restore(pending),
+            Event::Restored(left) => self.outbox.restore(left, now),
             Event::Discard(key) => effects.extend(self.settled(key)),
             Event::Questions(questions) => self.set_questions(questions),
             Event::Refill => self.not_before = now,

@@ -112,6 +112,9 @@ fn digits_make_numbers_while_they_come_quickly() {
     assert_eq!(cursor(3, 500.0), 2, "there is no photo 123");
     assert_eq!(cursor(1, 2_000.0), 0);
     assert_eq!(cursor(1, 5_000.0), 0, "too late for 11");
+    session.handle(Event::MarkValue(1), 5_100.0);
+    session.handle(Event::Digit(2), 5_200.0);
+    assert_eq!(session.shown().unwrap().cursor(), Some(1), "a mark ends the number");
 }
 
 #[test]
