@@ -45,7 +45,7 @@ pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError>
 
 /// Labels that deserve a second look, as they were last found.
 #[server(prefix = "/fn")]
-pub async fn suspects(key: String) -> Result<Option<Suspects>, ApiError> {
+pub async fn read_suspects(key: String) -> Result<Option<Suspects>, ApiError> {
     let (actor, db) = super::server()?;
     Ok(kenami_store::review::suspects(&actor, &db, &key).await?)
 }

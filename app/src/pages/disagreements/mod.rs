@@ -55,7 +55,7 @@ pub fn DisagreementsPage() -> impl IntoView {
         |key| async move {
             let pairs = api::review::disputed_pairs(key.clone()).await?;
             let agreement = api::review::agreement(key.clone()).await?;
-            let suspects = api::review::suspects(key).await?;
+            let suspects = api::review::read_suspects(key).await?;
             Ok::<_, ApiError>((pairs, agreement, suspects))
         },
     );
