@@ -117,6 +117,7 @@ mod tests {
             attribute: "ear".into(),
             votes: vec![vote("x"), vote("y")],
             decision: None,
+            opinion: None,
         };
         let mut decided = open.clone();
         decided.decision = Some(Decision {

@@ -86,7 +86,7 @@ pub struct DisagreementFilter {
 }
 
 /// One photo and attribute whose answers differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Disagreement {
     /// The photo.
@@ -97,6 +97,19 @@ pub struct Disagreement {
     pub votes: Vec<Vote>,
     /// The decision that stands.
     pub decision: Option<Decision>,
+    /// What a model says that has not seen the photo; only where one disagreement is asked for.
+    #[serde(default)]
+    pub opinion: Option<Opinion>,
+}
+
+/// What the latest run says of a photo that its model, or the fold's, was not trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Opinion {
+    /// The run's name.
+    pub run: String,
+    /// Value keys with their probabilities, the most probable first.
+    pub probabilities: Vec<(String, f64)>,
 }
 
 /// A vote that stands.

@@ -16,6 +16,7 @@ use crate::{
     db::Db,
     error::{Error, Result},
     rights::{self, Operation},
+    runs::unseen,
 };
 
 /// A page's cursor is photo id * STRIDE + the attribute's place: pages go on in the middle of a photo, too.
@@ -196,5 +197,9 @@ pub async fn disagreement(
     let entry = catalog.annotated_by_key(attribute)?;
     let photo_id = labelled_photo(&mut *connection, access.project_id, photo_id).await?;
     let loaded = load::disagreements(&mut connection, &catalog, &[(photo_id, entry.id)]).await?;
-    loaded.into_iter().next().ok_or(Error::NotFound("photo"))
+    let mut one = loaded.into_iter().next().ok_or(Error::NotFound("photo"))?;
+    if let Some(run_id) = unseen::latest_run(&mut connection, access.project_id).await? {
+        one.opinion = unseen::opinion(&mut connection, run_id, photo_id, entry.id).await?;
+    }
+    Ok(one)
 }

@@ -61,7 +61,7 @@ pub async fn find_suspects(actor: &Actor, db: &Db, project: &str) -> Result<Susp
     let names = photo_names(&mut tx, access.project_id).await?;
     let name = |id| names.get(&id).map(String::as_str);
     let table = votes::load(&mut tx, access.project_id, &catalog, name).await?;
-    let run_id = latest_run(&mut tx, access.project_id).await?;
+    let run_id = unseen::latest_run(&mut tx, access.project_id).await?;
     let probabilities = match run_id {
         Some(run_id) => unseen::probabilities(&mut tx, run_id, &catalog, name).await?,
         None => Probabilities::new(),
@@ -164,7 +164,7 @@ async fn state(connection: &mut PgConnection, project_id: i64) -> Result<Option<
     .fetch_one(&mut *connection)
     .await?;
     let stale = newest_label(connection, project_id).await? != state.label_id
-        || latest_run(connection, project_id).await? != state.run_id;
+        || unseen::latest_run(connection, project_id).await? != state.run_id;
     Ok(Some(Suspects {
         uncertain: open.uncertain,
         model: open.model,
@@ -179,23 +179,6 @@ async fn newest_label(connection: &mut PgConnection, project_id: i64) -> Result<
     let newest =
         sqlx::query_scalar!("SELECT id FROM labels WHERE project_id = $1 ORDER BY id DESC LIMIT 1", project_id,);
     Ok(newest.fetch_optional(connection).await?.unwrap_or(0))
-}
-
-/// The latest finished run that says something of photos that it has not seen.
-async fn latest_run(connection: &mut PgConnection, project_id: i64) -> Result<Option<i64>> {
-    Ok(sqlx::query_scalar!(
-        "SELECT r.id FROM runs r
-         WHERE r.project_id = $1 AND r.finished_at IS NOT NULL AND EXISTS (
-             SELECT 1 FROM run_predictions p
-             JOIN dataset_items i ON i.dataset_id = r.dataset_id AND i.photo_id = p.photo_id
-             JOIN attributes a ON a.id = p.attribute_id AND a.kind = 'annotated'
-             WHERE p.run_id = r.id AND (p.held_out IS NOT NULL OR i.item ->> 'split' <> 'train')
-         )
-         ORDER BY r.finished_at DESC, r.id DESC LIMIT 1",
-        project_id,
-    )
-    .fetch_optional(connection)
-    .await?)
 }
 
 /// Photos that are answered, by id: the measures want names.

@@ -7,6 +7,7 @@ mod agreement;
 mod decide;
 mod filter;
 mod list;
+mod opinion;
 mod queues;
 mod review;
 mod votes;
