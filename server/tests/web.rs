@@ -15,6 +15,7 @@ use kenami_domain::{
     view::{
         dataset::FreezeInput,
         job::{Job, JobKind, JobState},
+        queue::QueueOrder,
         run::{CurvePoint, TrainInput},
     },
 };
@@ -345,6 +346,36 @@ async fn server_functions_know_who_asks(db: PgPool) {
     let nobody = site.send(Method::POST, path, &headers[..2], "").await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{}", nobody.body);
     assert!(!nobody.body.contains("pets"), "{}", nobody.body);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn the_settings_form_saves_what_it_shows(db: PgPool) {
+    let (site, [lead, ..]) = site_with_members(&db).await;
+    let page = site.get(&format!("/p/{PROJECT}/settings"), Some(&lead)).await.body;
+    let fields = [
+        ("key", PROJECT),
+        ("name", "Pets"),
+        ("description", ""),
+        ("overlap", "3"),
+        ("overlap_percent", "7"),
+        ("extra_votes", "1"),
+        ("queue_order", "balance"),
+        ("lease_seconds", "600"),
+    ];
+    for (name, _) in fields {
+        assert!(page.contains(&format!("name=\"{name}\"")), "{name}: {page}");
+    }
+    assert!(page.contains("Put in order now"), "{page}");
+    site.post(kenami_app::api::projects::UpdateProject::PATH, Some(&lead), &fields).await;
+    let settings = projects::settings(&Actor::System, &db, PROJECT).await.expect("settings");
+    assert_eq!((settings.overlap, settings.extra_votes, settings.lease_seconds), (3, 1, 600));
+    assert_eq!(settings.queue_order, QueueOrder::Balance);
+    assert!((settings.overlap_share - 0.07).abs() < 1e-12, "{}", settings.overlap_share);
+    let page = site.get(&format!("/p/{PROJECT}/settings"), Some(&lead)).await.body;
+    assert!(page.contains("value=\"7\""), "{page}");
+    let bad = fields.map(|(name, value)| (name, if name == "overlap_percent" { "101" } else { value }));
+    site.post(kenami_app::api::projects::UpdateProject::PATH, Some(&lead), &bad).await;
+    assert_eq!(projects::settings(&Actor::System, &db, PROJECT).await.expect("settings"), settings);
 }
 
 #[sqlx::test(migrations = "../migrations")]

@@ -175,6 +175,17 @@ async fn breeds_take_turns_beginning_with_the_one_that_has_least(db: PgPool) {
     // Ann, who had come past them under the old order, is served by the new one.
     let next = annotate::claim(&ann, &world.db, PETS, 1, &[]).await.unwrap();
     assert_eq!(next.photos[0].photo.name, "5.jpg");
+    // New photos wait for their places, which they get when an import is over: the fifth pug is less wanted than 7.jpg.
+    world.photos(&["8.jpg", "9.jpg"]).await;
+    assert_eq!(given(&world, "dan").await.last().unwrap(), "9.jpg");
+    world
+        .run(
+            "UPDATE photo_values SET value_id = (SELECT id FROM attribute_values WHERE key = 'pug')
+               WHERE photo_id IN (SELECT id FROM photos WHERE name IN ('1.jpg', '3.jpg', '5.jpg'))",
+        )
+        .await;
+    queue::photos_imported(&LEAD, &world.db, PETS).await.unwrap();
+    assert_eq!(given(&world, "eve").await[..2], ["7.jpg", "9.jpg"]);
 }
 
 #[sqlx::test(migrations = "../migrations")]

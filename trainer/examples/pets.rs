@@ -4,7 +4,7 @@
 //!
 //! PETS: a folder with images/ and annotations/{trainval,test}.txt.
 //! WEIGHTS: a safetensors file (default: the demo's). CACHE: where features are kept (default: nowhere).
-//! OUT: the run's folder (default: a temporary one). SEEDS: how many seeds to run (default 1). VALIDATION_ONLY=1 hides the
+//! OUT: the run's folder (default: a temporary one; with FOLDS a folder in it for each). SEEDS: how many seeds to run (default 1). VALIDATION_ONLY=1 hides the
 //! test figures: choose on validation. FOLDS=1 prints instead, per head, the mean over five folds of trainval, each held out
 //! in turn: a steadier ground to choose on than one fifth. ALL=1 holds nothing out: the last run of what was chosen.
 
@@ -46,11 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seeds: u64 = env::var("SEEDS").ok().map_or(Ok(1), |seeds| seeds.parse())?;
     let hide_test = env::var("VALIDATION_ONLY").is_ok();
     let scratch = tempfile::tempdir()?;
-    let run = |dataset: &Dataset, config: &RunConfig| {
+    let out = env::var_os("OUT").map_or_else(|| scratch.path().join("run"), PathBuf::from);
+    let run = |dataset: &Dataset, config: &RunConfig, out_dir: PathBuf| {
         let request = TrainRequest {
             dataset: dataset.clone(),
             config: config.clone(),
-            out_dir: env::var_os("OUT").map_or_else(|| scratch.path().join("run"), PathBuf::from),
+            out_dir,
             cache_dir: Some(env::var_os("CACHE").map_or_else(|| scratch.path().join("cache"), PathBuf::from)),
             weights: Some(WeightsInput::Path(weights.clone())),
             resume: false,
@@ -63,7 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.seed = seed;
         let mut held_out: BTreeMap<String, (f64, f64, Vec<f64>)> = BTreeMap::new();
         for fold in 0..folds {
-            let metrics = run(&oxford_pets(&pets, (!all).then_some(fold))?, &config)?;
+            let folder = if folds > 1 { out.join(format!("fold-{fold}")) } else { out.clone() };
+            let metrics = run(&oxford_pets(&pets, (!all).then_some(fold))?, &config, folder)?;
             for (head, splits) in &metrics.heads {
                 let sums = held_out.entry(head.clone()).or_default();
                 if let Some(validation) = splits.get("validation") {

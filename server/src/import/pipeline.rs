@@ -115,8 +115,7 @@ pub async fn run(
         }
     }
     if report.added > 0 {
-        // New photos come last until they have their places.
-        queue::reprioritise(actor, db, key).await?;
+        queue::photos_imported(actor, db, key).await?;
     }
     Ok(report)
 }

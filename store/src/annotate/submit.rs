@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     annotator, progress,
-    write::{Done, NewLabel, Target, finish, version_id},
+    write::{Done, NewLabel, ShownVersion, Target, finish, version_ids},
 };
 use crate::{
     actor::Actor,
@@ -103,12 +103,15 @@ async fn new_labels(
     checked: &[Checked<'_>],
 ) -> Result<Vec<NewLabel>> {
     let there = shown::there(&mut *connection, target.project_id, target.photo_id, catalog).await?;
-    let sources = match checked.iter().any(|label| label.input.suggestion.is_some()) {
-        true => shown::sources(&mut *connection, target.project_id).await?,
-        false => Vec::new(),
-    };
+    let named: Vec<i64> = checked.iter().filter_map(|label| Some(label.input.suggestion.as_ref()?.source_id)).collect();
+    let sources = shown::sources(&mut *connection, target.project_id, &named).await?;
+    let versions: Vec<ShownVersion> = checked
+        .iter()
+        .map(|label| ShownVersion { entry: label.entry, version: label.input.guideline_version })
+        .collect();
+    let versions = version_ids(connection, &versions).await?;
     let mut labels = Vec::with_capacity(checked.len());
-    for Checked { entry, answer, value_id, input } in checked {
+    for (Checked { entry, answer, value_id, input }, guideline_version_id) in checked.iter().zip(versions) {
         let suggestion = match &input.suggestion {
             Some(suggestion) => {
                 shown::check(entry, suggestion, &sources).map_err(|message| Error::invalid("answers", message))?;
@@ -122,7 +125,7 @@ async fn new_labels(
             value_id: *value_id,
             note: input.note.trim().to_owned(),
             duration_ms: input.duration_ms,
-            guideline_version_id: version_id(connection, entry.id, entry.key(), input.guideline_version).await?,
+            guideline_version_id,
             suggestion,
         });
     }

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    catalog::Entry,
     error::{Error, Result},
     queue, slots,
 };
@@ -139,26 +140,35 @@ impl Target {
     }
 }
 
-/// The id of the version of an attribute's guideline that was shown.
+/// The version of an attribute's guideline that a page has shown; none if it showed none.
+pub(crate) struct ShownVersion<'a> {
+    pub(crate) entry: &'a Entry,
+    pub(crate) version: Option<i32>,
+}
+
+/// The ids of versions, in their order.
 ///
 /// # Errors
-/// [`Error::Invalid`] of `answers` where the attribute has no such version.
-pub(crate) async fn version_id(
-    connection: &mut PgConnection,
-    attribute_id: i64,
-    attribute: &str,
-    version: Option<i32>,
-) -> Result<Option<i64>> {
-    let Some(version) = version else { return Ok(None) };
-    sqlx::query_scalar!(
-        "SELECT id FROM guideline_versions WHERE attribute_id = $1 AND version = $2",
-        attribute_id,
-        version,
+/// [`Error::Invalid`] of `answers` where an attribute has no such version.
+pub(crate) async fn version_ids(connection: &mut PgConnection, shown: &[ShownVersion<'_>]) -> Result<Vec<Option<i64>>> {
+    let attributes: Vec<i64> = shown.iter().map(|shown| shown.entry.id).collect();
+    let versions: Vec<Option<i32>> = shown.iter().map(|shown| shown.version).collect();
+    let ids = sqlx::query_scalar!(
+        r#"SELECT g.id AS "id?"
+           FROM unnest($1::bigint[], $2::integer[]) WITH ORDINALITY AS s (attribute_id, version, place)
+           LEFT JOIN guideline_versions g ON g.attribute_id = s.attribute_id AND g.version = s.version
+           ORDER BY s.place"#,
+        &attributes,
+        &versions as &[Option<i32>],
     )
-    .fetch_optional(connection)
-    .await?
-    .map(Some)
-    .ok_or_else(|| Error::invalid("answers", format!("`{attribute}` has no guideline version {version}")))
+    .fetch_all(connection)
+    .await?;
+    for (ShownVersion { entry, version }, id) in shown.iter().zip(&ids) {
+        if let (Some(version), None) = (version, id) {
+            return Err(Error::invalid("answers", format!("`{}` has no guideline version {version}", entry.key())));
+        }
+    }
+    Ok(ids)
 }
 
 /// A claim whose photo has all of its answers.

@@ -13,7 +13,7 @@ use crate::{
     actor::Actor,
     annotate::{
         annotator, my_progress,
-        write::{Done, NewLabel, Target, finish, version_id},
+        write::{Done, NewLabel, ShownVersion, Target, finish, version_ids},
     },
     catalog::{Catalog, Entry},
     db::Db,
@@ -54,7 +54,8 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: &GridSubm
     slots::lock_annotator(&mut *tx, annotator_id).await?;
     let claims = claims(&mut tx, access.project_id, annotator_id, &submission.answers).await?;
     let suggestions = suggested(&mut tx, entry, submission.source_id, access.project_id, &claims).await?;
-    let version = version_id(&mut tx, entry.id, entry.key(), submission.guideline_version).await?;
+    let shown = [ShownVersion { entry, version: submission.guideline_version }];
+    let version = version_ids(&mut tx, &shown).await?.pop().flatten();
     let share = submission.duration_ms.map(|ms| ms / submission.answers.len() as i32);
     for answer in &submission.answers {
         let claim = &claims[&answer.claim_id];
@@ -127,7 +128,7 @@ async fn suggested(
     project_id: i64,
     claims: &HashMap<i64, Claim>,
 ) -> Result<HashMap<i64, Suggestion>> {
-    if !shown::sources(&mut *connection, project_id).await?.contains(&source_id) {
+    if shown::sources(&mut *connection, project_id, &[source_id]).await?.is_empty() {
         return Err(Error::NotFound("source of suggestions"));
     }
     let photos: Vec<i64> = claims.values().map(|claim| claim.photo_id).collect();

@@ -13,7 +13,7 @@ pub(crate) use place::{Place, lock_open};
 
 use std::time::Duration;
 
-use kenami_domain::view::queue::Reordered;
+use kenami_domain::view::queue::{QueueOrder, Reordered};
 use serde_json::json;
 use sqlx::PgExecutor;
 
@@ -46,6 +46,19 @@ pub async fn reprioritise(actor: &Actor, db: &Db, project: &str) -> Result<Reord
         tx.commit().await?;
     }
     Ok(Reordered { changed })
+}
+
+/// Photos have come in, which come last: gives them their places, where the project's order has others. To the end, however
+/// long it takes.
+///
+/// # Errors
+/// Rights; the database.
+pub async fn photos_imported(actor: &Actor, db: &Db, project: &str) -> Result<()> {
+    let access = rights::require(actor, db, Operation::ImportPhotos, project).await?;
+    if order::wanted(db, access.project_id).await? != QueueOrder::Order {
+        order::apply(db, access.project_id).await?;
+    }
+    Ok(())
 }
 
 /// Finishes what a change of settings began and a stopped server left: answers needed, and the order. How many projects.

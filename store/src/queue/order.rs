@@ -22,14 +22,11 @@ pub(super) async fn apply(db: &Db, project_id: i64) -> Result<i64> {
     stage(db, project_id).await?;
     let mut changed = 0;
     for step in 1.. {
-        let moved = move_batch(db, project_id, step % EPOCH == 0).await?;
-        if moved == 0 {
+        let moved = move_batch(db, project_id, step).await?;
+        changed += moved;
+        if moved < BATCH {
             break;
         }
-        changed += moved;
-    }
-    if changed > 0 {
-        begin_epoch(db, project_id).await?;
     }
     Ok(changed)
 }
@@ -58,9 +55,9 @@ async fn stage(db: &Db, project_id: i64) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Applies some of the staged priorities, and begins an epoch with the last of them or where it is `time`; 0 when none are
-/// left.
-async fn move_batch(db: &Db, project_id: i64, time: bool) -> Result<i64> {
+/// Applies some of the staged priorities as the `step`-th batch, and begins an epoch every so many steps and with the last;
+/// fewer than a batch when none are left.
+async fn move_batch(db: &Db, project_id: i64, step: usize) -> Result<i64> {
     let mut tx = db.begin().await?;
     let batch = take_batch(&mut tx, project_id).await?;
     let (photos, priorities): (Vec<i64>, Vec<f32>) = batch.into_iter().unzip();
@@ -74,7 +71,8 @@ async fn move_batch(db: &Db, project_id: i64, time: bool) -> Result<i64> {
     .execute(&mut *tx)
     .await?;
     let moved = i64::try_from(photos.len()).map_err(Error::internal)?;
-    if time || (1..BATCH).contains(&moved) {
+    let (last, nothing) = (moved < BATCH, moved == 0 && step == 1);
+    if !nothing && (last || step.is_multiple_of(EPOCH)) {
         begin_epoch(&mut *tx, project_id).await?;
     }
     tx.commit().await?;

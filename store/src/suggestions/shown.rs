@@ -88,11 +88,18 @@ pub(crate) fn check(entry: &Entry, suggestion: &Suggestion, sources: &[i64]) -> 
     Ok(())
 }
 
-/// All sources that the project ever had.
-pub(crate) async fn sources(connection: &mut PgConnection, project_id: i64) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar!("SELECT id FROM suggestion_sources WHERE project_id = $1", project_id)
-        .fetch_all(connection)
-        .await?)
+/// Those of `named` that are sources of the project, ended ones included.
+pub(crate) async fn sources(connection: &mut PgConnection, project_id: i64, named: &[i64]) -> Result<Vec<i64>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_scalar!(
+        "SELECT id FROM suggestion_sources WHERE project_id = $1 AND id = ANY($2)",
+        project_id,
+        named
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// The suggestions that there are for a photo, shown or not, per attribute id.

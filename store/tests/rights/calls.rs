@@ -124,6 +124,7 @@ fn people_and_projects() -> Vec<Call> {
             queue_order: QueueOrder::Order, lease_seconds: 900,
         });
         ManageProject: queue::reprioritise(PETS);
+        ImportPhotos: queue::photos_imported(PETS);
         Work: queue::catch_up();
         ReadProject: projects::progress(PETS);
         ManageMembers: members::list(PETS);
