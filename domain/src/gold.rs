@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn the_place_differs_by_annotator_and_block() {
-        let places = |annotator| (0..400).filter(move |&position| is_due(annotator, position, 0.05)).collect::<Vec<u64>>();
+        let places =
+            |annotator| (0..400).filter(move |&position| is_due(annotator, position, 0.05)).collect::<Vec<u64>>();
         let gaps: std::collections::BTreeSet<u64> = places(1).windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.len() > 5, "{gaps:?}");
         assert_ne!(places(1), places(2));

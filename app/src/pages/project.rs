@@ -48,10 +48,14 @@ pub fn ProjectShell() -> impl IntoView {
 fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
     [
         ("", "Overview", Role::Annotator),
+        ("/progress", "Progress", Role::Lead),
         ("/annotate", "Annotate", Role::Annotator),
         ("/grid", "Grid", Role::Annotator),
         ("/guidelines", "Guidelines", Role::Annotator),
+        ("/report", "My report", Role::Annotator),
         ("/disagreements", "Disagreements", Role::Reviewer),
+        ("/gold", "Gold", Role::Lead),
+        ("/annotators", "Annotators", Role::Lead),
         ("/datasets", "Datasets", Role::Reviewer),
         ("/runs", "Runs", Role::Reviewer),
         ("/import", "Import", Role::Lead),

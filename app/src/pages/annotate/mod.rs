@@ -9,7 +9,7 @@ pub mod keys;
 pub mod session;
 
 pub(crate) mod driver;
-mod guide;
+pub(crate) mod guide;
 pub(crate) mod keyboard;
 pub(crate) mod mirror;
 mod panel;
