@@ -55,7 +55,7 @@ pub fn Guide() -> impl IntoView {
 
 /// One attribute's guideline.
 #[component]
-fn Rules(
+pub fn Rules(
     /// The guideline.
     guide: Guideline,
     /// The project's key.

@@ -12,7 +12,7 @@ pub mod zoom;
 
 mod compare;
 pub(crate) mod driver;
-mod guide;
+pub(crate) mod guide;
 pub(crate) mod keyboard;
 pub(crate) mod mirror;
 mod panel;
