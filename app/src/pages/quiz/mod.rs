@@ -8,7 +8,10 @@ mod desk;
 mod feedback;
 mod question;
 
-use kenami_domain::view::{guidelines::Guideline, project::Project, quiz::QuizState};
+use kenami_domain::{
+    keys::{Layout, Page},
+    view::{guidelines::Guideline, project::Project, quiz::QuizState},
+};
 use leptos::{either::Either, ev, prelude::*};
 use leptos_meta::Title;
 
@@ -34,12 +37,18 @@ pub fn QuizPage() -> impl IntoView {
     let project = use_project();
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
     let state = Resource::new(move || project.key.get(), api::quiz::read_quiz);
+    let preferences = Resource::new(|| (), |()| api::people::my_preferences());
     view! {
         <Title text="Quiz"/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, state.await) {
-                    (Ok(project), Ok(guides), Ok(state)) => Either::Left(view! { <Quiz project guides state/> }),
+                    (Ok(project), Ok(guides), Ok(state)) => {
+                        // It can be answered without them.
+                        let chosen = preferences.await.unwrap_or_default().keys;
+                        let layout = Layout::new(Page::Annotate, &chosen);
+                        Either::Left(view! { <Quiz project guides layout state/> })
+                    }
                     (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                         Either::Right(view! { <ErrorView error/> })
                     }
@@ -55,10 +64,12 @@ fn Quiz(
     project: Project,
     /// Guidelines of the annotated attributes.
     guides: Vec<Guideline>,
+    /// What keys mean to the annotator.
+    layout: Layout,
     /// Where the annotator stands.
     state: QuizState,
 ) -> impl IntoView {
-    let desk = Desk::new(project.key.clone(), guides, state);
+    let desk = Desk::new(project.key.clone(), guides, layout, state);
     provide_context(desk);
     Effect::new(move |_| {
         let handle = window_event_listener(ev::keydown, move |event| desk.on_key(&event));

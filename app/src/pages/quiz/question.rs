@@ -5,8 +5,11 @@ use leptos::prelude::*;
 
 use super::desk::Desk;
 use crate::{
-    components::photo::{Variant, media_url},
-    pages::annotate::{guide, keys::value_key},
+    components::{
+        keys::{key_of, value_key},
+        photo::{Variant, media_url},
+    },
+    pages::annotate::guide,
     text,
 };
 
@@ -67,11 +70,15 @@ fn Ask(
         .enumerate()
         .map(|(place, value)| {
             let name = value.names.or_key(language, &value.key).to_owned();
-            view! { <Choice index answer=Answer::Value(value.key.clone()) name key=value_key(place) given/> }
+            let key = desk.layout.with_value(|layout| value_key(layout, place));
+            view! { <Choice index answer=Answer::Value(value.key.clone()) name key given/> }
         })
         .collect_view();
-    let special = [(Answer::NotVisible, "Not visible", "0"), (Answer::Unsure, "Unsure", "U")]
-        .map(|(answer, name, key)| view! { <Choice index answer name=name.to_owned() key=Some(key.to_owned()) given/> })
+    let special = [(Answer::NotVisible, t!("Not visible"), "not-visible"), (Answer::Unsure, t!("Unsure"), "unsure")]
+        .map(|(answer, name, id)| {
+            let key = desk.layout.with_value(|layout| key_of(layout, id));
+            view! { <Choice index answer name=name.to_owned() key=Some(key) given/> }
+        })
         .collect_view();
     view! {
         <div
