@@ -119,7 +119,7 @@ fn Pages(
                 type="button" class="button" disabled=move || !any()
                 on:click=move |_| choice.save((Page::Annotate, ""), Chosen::new())
             >
-                "Bring all own keys of the pages back"
+                "Reset all keys"
             </button>
         </div>
     }
@@ -145,7 +145,7 @@ fn Row(
         choice.refused.set(None);
         choice.listening.set(Some(place));
     };
-    let (of_change, of_reset) = (format!("Change the key of {name}"), format!("Bring the key of {name} back"));
+    let (of_change, of_reset) = (format!("Change the key of {name}"), format!("Reset the key of {name}"));
     view! {
         <tr>
             <th scope="row">{name}</th>

@@ -50,6 +50,10 @@ pub fn StatusBar() -> impl IntoView {
                         format!("{} done, {} open", text::number(progress.done), text::number(progress.open))
                     }}
                 </span>
+                <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">
+                    <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
+                    "auto next"
+                </label>
                 <PendingLine
                     pending keeping=driver.keeping sign_in=sign_in()
                     saved=|| "all saved".to_owned() saving=|n| format!("saving {n}") waiting=|n| text::number(n)
@@ -82,10 +86,6 @@ pub fn StatusBar() -> impl IntoView {
                     "Examples " <kbd>{desk.key_of("examples")}</kbd>
                 </button>
                 <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>"Keys " <kbd>"?"</kbd></Button>
-                <label class="check status-auto" title="Go to the next photo by itself once every attribute has an answer">
-                    <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
-                    "auto next"
-                </label>
             </div>
             <News/>
         </div>
