@@ -51,6 +51,8 @@ async function nothingLost(): Promise<void> {
   await expect(page.getByText('all saved')).toBeVisible({ timeout: 45_000 });
   await expectLabels(context, project, 'owner', answered);
   await expect.poll(() => waiting(page)).toEqual([]);
+  // Photos for the next test, which may be one without a server.
+  await expect(page.locator('.stage-photo')).toHaveCount(6, { timeout: 45_000 });
 }
 
 test('the network drops and comes back', async () => {
@@ -173,8 +175,9 @@ test('what an earlier version kept in local storage moves to the database', asyn
   await page.route(SUBMIT, (route) => route.abort());
   await annotate();
   await pending(2);
-  expect((await waiting(page)).length).toBe(2);
-  expect(await page.evaluate(() => Object.keys(localStorage).filter((name) => name.startsWith('kenami.answers')))).toEqual([]);
+  await expect.poll(async () => (await waiting(page)).length).toBe(2);
+  const local = () => page.evaluate(() => Object.keys(localStorage).filter((name) => name.startsWith('kenami.answers')));
+  await expect.poll(local).toEqual([]);
   await page.unroute(SUBMIT);
   await nothingLost();
 });

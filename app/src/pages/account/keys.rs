@@ -119,7 +119,7 @@ fn Pages(
                 type="button" class="button" disabled=move || !any()
                 on:click=move |_| choice.save((Page::Annotate, ""), Chosen::new())
             >
-                {t!("Bring all own keys of the pages back")}
+                {t!("Reset all keys")}
             </button>
         </div>
     }
@@ -146,7 +146,7 @@ fn Row(
         choice.listening.set(Some(place));
     };
     let (of_change, of_reset) =
-        (t!("Change the key of {name}", name = name), t!("Bring the key of {name} back", name = name));
+        (t!("Change the key of {name}", name = name), t!("Reset the key of {name}", name = name));
     view! {
         <tr>
             <th scope="row">{name}</th>

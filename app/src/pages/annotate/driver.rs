@@ -68,15 +68,19 @@ impl Driver {
     /// Begins: loads what waits, listens to the window, asks for photos. Browser only; call it in an effect of the page.
     pub fn start(self, auto_advance: bool) {
         self.guides_read.set_value(now());
-        self.send(Event::AutoAdvance(auto_advance));
-        self.mirror.with_value(|mirror| mirror.load(move |left| self.send(Event::Restored(left))));
-        let key = self.key();
-        spawn_local(async move {
-            // Without it undo only reaches back to the beginning of the visit.
-            if let Ok(photos) = finished_photos(key, HISTORY).await {
-                self.send(Event::History(photos));
-            }
-        });
+        let load = move |left| {
+            self.send(Event::Restored(left));
+            // Only now: the first event asks for photos, and those that wait with their answers must not come again.
+            self.send(Event::AutoAdvance(auto_advance));
+            let Some(key) = self.key.try_get_value() else { return };
+            spawn_local(async move {
+                // Without it undo only reaches back to the beginning of the visit.
+                if let Ok(photos) = finished_photos(key, HISTORY).await {
+                    self.send(Event::History(photos));
+                }
+            });
+        };
+        self.mirror.with_value(|mirror| mirror.load(load));
         self.listen();
     }
 

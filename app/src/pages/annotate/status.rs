@@ -50,6 +50,10 @@ pub fn StatusBar() -> impl IntoView {
                         t!("{done} done, {open} open", done = text::number(progress.done), open = text::number(progress.open))
                     }}
                 </span>
+                <label class="check status-auto" title=t!("Go to the next photo by itself once every attribute has an answer")>
+                    <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
+                    {t!("auto next")}
+                </label>
                 <PendingLine
                     pending keeping=driver.keeping sign_in=sign_in()
                     saved=|| t!("all saved").to_owned() saving=|n| t!("saving {count}", count = n) waiting=|n| text::number(n)
@@ -82,10 +86,6 @@ pub fn StatusBar() -> impl IntoView {
                     {t!("Examples")} " " <kbd>{desk.key_of("examples")}</kbd>
                 </button>
                 <Button weight=Weight::Quiet on:click=move |_| desk.keys_open.set(true)>{t!("Keys")} " " <kbd>"?"</kbd></Button>
-                <label class="check status-auto" title=t!("Go to the next photo by itself once every attribute has an answer")>
-                    <input type="checkbox" prop:checked=move || auto.get() on:change=set_auto/>
-                    {t!("auto next")}
-                </label>
             </div>
             <News/>
         </div>

@@ -52,8 +52,12 @@ impl Driver {
 
     /// Begins: loads what waits, listens to the window, asks for a screen. Browser only; call it in an effect of the page.
     pub fn start(self, want: usize, columns: usize) {
-        self.mirror.with_value(|mirror| mirror.load(move |left| self.send(Event::Restored(left))));
-        self.send(Event::Room { want, columns });
+        let load = move |left| {
+            self.send(Event::Restored(left));
+            // Only now: it asks for a screen, and photos that wait with their answers must not come again.
+            self.send(Event::Room { want, columns });
+        };
+        self.mirror.with_value(|mirror| mirror.load(load));
         let mut handles = vec![
             window_event_listener(ev::online, move |_| self.send(Event::Online)),
             window_event_listener(ev::pagehide, move |_| self.release()),

@@ -219,11 +219,7 @@ impl Session {
                 self.outbox.failed(key, failure, now);
                 Vec::new()
             }
-            Event::Restored(left) => {
-                self.answered.extend(left.iter().map(|left| left.record.submission.claim_id));
-                self.outbox.restore(left, now);
-                Vec::new()
-            }
+            Event::Restored(left) => self.restored(left, now),
             Event::History(photos) => self.remember(photos),
             Event::Rework(key) => self.rework(key, now),
             Event::Discard(key) => {
@@ -412,6 +408,18 @@ impl Session {
         // Photos whose answers are still on their way count as held until the server has them.
         let want = (WANTED + self.outbox.len()).clamp(1, MOST_WANTED);
         Some(Effect::Claim { want, have })
+    }
+
+    fn restored(&mut self, left: Vec<Left>, now: f64) -> Vec<Effect> {
+        let claims: BTreeSet<i64> = left.iter().map(|left| left.record.submission.claim_id).collect();
+        // The server, which has not seen their answers yet, may have offered them in the meantime.
+        self.queue.retain(|sheet| !claims.contains(&sheet.photo().claim_id));
+        if self.current.take_if(|open| claims.contains(&open.photo().claim_id) && !open.can_undo()).is_some() {
+            self.show_next(now);
+        }
+        self.answered.extend(claims);
+        self.outbox.restore(left, now);
+        Vec::new()
     }
 
     fn saved(&mut self, key: Uuid, progress: MyProgress) -> Vec<Effect> {

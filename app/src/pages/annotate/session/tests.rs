@@ -317,6 +317,18 @@ fn what_an_earlier_visit_left_is_sent_and_not_shown_again() {
 }
 
 #[test]
+fn what_was_left_is_not_shown_again_though_the_server_offered_it_first() {
+    let mut first = working();
+    first.handle(value("erect"), 1.0);
+    let effects = first.handle(value("short"), 2.0);
+    let record = effects.iter().find_map(|e| if let Effect::Store(r) = e { Some(r.clone()) } else { None }).unwrap();
+    let mut second = working();
+    assert_eq!(shown(&second), Some(record.submission.claim_id));
+    second.handle(Event::Restored(vec![Left { record, age: 10.0 }]), 5.0);
+    assert_eq!(shown(&second), Some(2));
+}
+
+#[test]
 fn what_was_left_goes_before_what_was_answered_while_it_was_being_read() {
     let mut first = working();
     first.handle(value("erect"), 1.0);
