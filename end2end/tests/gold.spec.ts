@@ -61,7 +61,7 @@ test('a lead brings right answers in from a table and sets the quiz', async () =
   const rows = golden.flatMap((name) =>
     [...truth.get(name)!].map(([attribute, answer]) => `${name},${attribute},${answer},"See the ${attribute} of ${name}"`),
   );
-  await page.getByText('From a table').click();
+  await page.getByText('From a table', { exact: true }).click();
   await page.getByLabel('CSV: image').fill(['image,attribute,answer,explanation', ...rows, 'none.jpg,ear,drop,'].join('\n'));
   await page.getByRole('button', { name: 'Make these gold' }).click();
   await expect(page.getByText(`${rows.length} answers are gold now`)).toBeVisible();
@@ -160,8 +160,8 @@ test('the lead pauses the annotator, whose page says so', async () => {
 
 test('the lead puts their labels in doubt, sees how many first, and takes it back', async () => {
   const { page } = lead;
-  await page.getByLabel('Attribute').selectOption('ear');
-  await page.getByLabel('Why').fill('read too fast');
+  await page.getByLabel('Attribute', { exact: true }).selectOption('ear');
+  await page.getByLabel('Why', { exact: true }).fill('read too fast');
   await page.getByRole('button', { name: 'Put in doubt…' }).click();
   const dialog = page.getByRole('dialog');
   await expect(dialog).toContainText(/\d+ labels? on \d+ photos?/);

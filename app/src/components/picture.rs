@@ -30,7 +30,7 @@ pub fn DayBars(
             let (x, y) = (place as f64 * step, HEIGHT - height);
             let words = format!("{}: {}", day.day, text::number(day.photos));
             view! {
-                <rect class="bar" x=format!("{:.1}", x + step * 0.1) y=format!("{y:.1}") width=format!("{:.1}", step * 0.8) height=format!("{height:.1}")>
+                <rect class="day-bar" x=format!("{:.1}", x + step * 0.1) y=format!("{y:.1}") width=format!("{:.1}", step * 0.8) height=format!("{height:.1}")>
                     <title>{words}</title>
                 </rect>
             }

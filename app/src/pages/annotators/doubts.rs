@@ -22,10 +22,71 @@ use crate::{
         field::Field,
         page::Table,
         time::Ago,
-        toast::use_toasts,
+        toast::{Toasts, use_toasts},
     },
+    pages::project::use_project,
     text,
 };
+
+/// A doubt that is being written. Copies are handles to the same one.
+#[derive(Clone, Copy, Default)]
+pub struct Draft {
+    attribute: RwSignal<String>,
+    since: RwSignal<String>,
+    reason: RwSignal<String>,
+    /// The question shows.
+    open: RwSignal<bool>,
+    busy: RwSignal<bool>,
+    count: RwSignal<Option<DoubtCount>>,
+    error: RwSignal<Option<ApiError>>,
+    /// Counts up when labels have been put in doubt.
+    pub changed: RwSignal<u32>,
+}
+
+impl Draft {
+    fn input(self) -> DoubtInput {
+        DoubtInput {
+            attribute: Some(self.attribute.get_untracked()).filter(|key| !key.is_empty()),
+            since: start_of_day(&self.since.get_untracked()),
+            reason: self.reason.get_untracked(),
+        }
+    }
+
+    /// Asks how many labels are meant.
+    fn ask(self, key: String, annotator_id: i64) {
+        self.busy.set(true);
+        spawn_local(async move {
+            let counted = count_doubt(key, annotator_id, self.input()).await;
+            self.busy.try_set(false);
+            match counted {
+                Ok(found) => {
+                    self.error.try_set(None);
+                    self.count.try_set(Some(found));
+                    self.open.try_set(true);
+                }
+                Err(failed) => drop(self.error.try_set(Some(failed))),
+            }
+        });
+    }
+
+    /// Puts them in doubt.
+    fn doubt(self, key: String, annotator_id: i64, toasts: Toasts) {
+        self.busy.set(true);
+        spawn_local(async move {
+            let done = doubt_labels(key, annotator_id, self.input()).await;
+            self.busy.try_set(false);
+            self.open.try_set(false);
+            match done {
+                Ok(done) => {
+                    self.error.try_set(None);
+                    toasts.good(format!("{} in doubt.", text::count(done.labels, "label is", "labels are")));
+                    self.changed.try_update(|n| *n += 1);
+                }
+                Err(failed) => drop(self.error.try_set(Some(failed))),
+            }
+        });
+    }
+}
 
 /// Chooses labels, shows how many they are, and puts them in doubt once that is confirmed.
 #[component]
@@ -34,54 +95,14 @@ pub fn DoubtForm(
     project: Project,
     /// The annotator.
     annotator_id: i64,
-    /// Counts up when something has changed.
-    changed: RwSignal<u32>,
+    /// What is being written.
+    draft: Draft,
 ) -> impl IntoView {
-    let (attribute, since, reason) =
-        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
-    let count = RwSignal::new(None::<DoubtCount>);
-    let error = RwSignal::new(None::<ApiError>);
+    let Draft { attribute, since, reason, open, busy, count, error, .. } = draft;
     let toasts = use_toasts();
-    let key = StoredValue::new(project.key.clone());
-    let input = move || DoubtInput {
-        attribute: Some(attribute.get_untracked()).filter(|key| !key.is_empty()),
-        since: start_of_day(&since.get_untracked()),
-        reason: reason.get_untracked(),
-    };
-    let ask = move |_| {
-        busy.set(true);
-        let input = input();
-        spawn_local(async move {
-            let counted = count_doubt(key.get_value(), annotator_id, input).await;
-            busy.try_set(false);
-            match counted {
-                Ok(found) => {
-                    error.try_set(None);
-                    count.try_set(Some(found));
-                    open.try_set(true);
-                }
-                Err(failed) => drop(error.try_set(Some(failed))),
-            }
-        });
-    };
-    let doubt = move |_| {
-        busy.set(true);
-        let input = input();
-        spawn_local(async move {
-            let done = doubt_labels(key.get_value(), annotator_id, input).await;
-            busy.try_set(false);
-            open.try_set(false);
-            match done {
-                Ok(done) => {
-                    error.try_set(None);
-                    toasts.good(format!("{} in doubt.", text::count(done.labels, "label is", "labels are")));
-                    changed.try_update(|n| *n += 1);
-                }
-                Err(failed) => drop(error.try_set(Some(failed))),
-            }
-        });
-    };
+    let key = use_project().key;
+    let ask = move |_| draft.ask(key.get_untracked(), annotator_id);
+    let doubt = move |_| draft.doubt(key.get_untracked(), annotator_id, toasts);
     let language = text::language();
     let options = project
         .attributes
@@ -93,16 +114,16 @@ pub fn DoubtForm(
         <ErrorAlert error/>
         <div class="form-inline">
             <Field id="doubt-attribute" label="Attribute">
-                <select class="select" id="doubt-attribute" on:change=move |event| attribute.set(event_target_value(&event))>
+                <select class="select" id="doubt-attribute" prop:value=attribute on:change=move |event| attribute.set(event_target_value(&event))>
                     <option value="">"All"</option>
                     {options}
                 </select>
             </Field>
             <Field id="doubt-since" label="Given since (UTC)" hint="Empty: all of them.">
-                <input class="input" id="doubt-since" type="date" on:input=move |event| since.set(event_target_value(&event))/>
+                <input class="input" id="doubt-since" type="date" prop:value=since on:input=move |event| since.set(event_target_value(&event))/>
             </Field>
             <Field id="doubt-reason" label="Why">
-                <input class="input" id="doubt-reason" maxlength="1000" on:input=move |event| reason.set(event_target_value(&event))/>
+                <input class="input" id="doubt-reason" maxlength="1000" prop:value=reason on:input=move |event| reason.set(event_target_value(&event))/>
             </Field>
             <Button busy on:click=ask>"Put in doubt…"</Button>
         </div>

@@ -8,7 +8,7 @@ use kenami_domain::view::report::AnnotatorRow;
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_params_map;
 
-use self::{oversight::Oversight, report::Report};
+use self::{doubts::Draft, oversight::Oversight, report::Report};
 use super::project::use_project;
 use crate::{
     api::{
@@ -95,7 +95,7 @@ fn Badges(
     row: AnnotatorRow,
 ) -> impl IntoView {
     view! {
-        <span class="row">
+        <span class="row annotator-badges">
             {row.paused_at.map(|_| view! { <span class="badge badge-warning">"on pause"</span> })}
             {row.quiz_waiting.then(|| view! { <span class="badge badge-warning">"waits for you: quiz"</span> })}
             {(row.doubted > 0).then(|| view! {
@@ -114,8 +114,9 @@ pub fn AnnotatorPage() -> impl IntoView {
     let pause = ServerAction::<PauseAnnotator>::new();
     let grant = ServerAction::<GrantQuiz>::new();
     let undo = ServerAction::<UndoDoubt>::new();
-    let changed = RwSignal::new(0u32);
-    let versions = move || (pause.version().get(), grant.version().get(), undo.version().get(), changed.get());
+    // Made here: what is loaded again makes its parts anew.
+    let draft = Draft::default();
+    let versions = move || (pause.version().get(), grant.version().get(), undo.version().get(), draft.changed.get());
     let report = Resource::new(
         move || (project.key.get(), id.get(), versions()),
         |(key, id, _)| async move {
@@ -137,7 +138,7 @@ pub fn AnnotatorPage() -> impl IntoView {
             <Badges row=report.annotator.clone()/>
             <ErrorAlert error/>
             <Report project=project.clone() report=report.clone()/>
-            <Oversight project report pause grant undo changed/>
+            <Oversight project report pause grant undo draft/>
             }
         })}
     }

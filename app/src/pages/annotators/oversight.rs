@@ -3,7 +3,7 @@
 use kenami_domain::view::{project::Project, report::AnnotatorReport};
 use leptos::prelude::*;
 
-use super::doubts::{DoubtForm, Doubts};
+use super::doubts::{DoubtForm, Doubts, Draft};
 use crate::{
     api::{
         quiz::GrantQuiz,
@@ -25,8 +25,8 @@ pub fn Oversight(
     grant: ServerAction<GrantQuiz>,
     /// Takes a doubt back.
     undo: ServerAction<UndoDoubt>,
-    /// Counts up when something has changed.
-    changed: RwSignal<u32>,
+    /// The doubt that is being written.
+    draft: Draft,
 ) -> impl IntoView {
     let (key, id) = (project.key.clone(), report.annotator.id);
     let paused = report.annotator.paused_at.is_some();
@@ -72,7 +72,7 @@ pub fn Oversight(
             <p class="quiet">
                 "Labels in doubt are kept and do not count: in no consensus, no dataset, no agreement. Their photos go back to the queue, for others. You can take a doubt back at any time."
             </p>
-            <DoubtForm project=project.clone() annotator_id=id changed/>
+            <DoubtForm project=project.clone() annotator_id=id draft/>
             <Doubts project annotator_id=id doubts=report.doubts undo/>
         </section>
     }

@@ -26,6 +26,8 @@ pub fn Make(
     make: ServerAction<MakeManyGold>,
     /// Makes a table's answers gold.
     put: ServerAction<PutGold>,
+    /// The table that is being written.
+    table: RwSignal<String>,
 ) -> impl IntoView {
     let project = use_project();
     let made = move || match make.value().get() {
@@ -51,7 +53,7 @@ pub fn Make(
             <p class="quiet">"Chosen by chance among those that are not gold. One at a time: at the decision of a disagreement."</p>
             <details>
                 <summary>"From a table"</summary>
-                <Table put/>
+                <Table put table/>
             </details>
         </div>
     }
@@ -61,9 +63,10 @@ pub fn Make(
 fn Table(
     /// Makes a table's answers gold.
     put: ServerAction<PutGold>,
+    /// The table that is being written.
+    table: RwSignal<String>,
 ) -> impl IntoView {
     let project = use_project();
-    let table = RwSignal::new(String::new());
     let error = Signal::derive(move || put.value().get().and_then(Result::err));
     let send = move |_| {
         put.dispatch(PutGold { key: project.key.get_untracked(), table: table.get_untracked() });
@@ -88,7 +91,7 @@ fn Table(
                 view! {
                     <Alert tone>
                         <p>{words}</p>
-                        <ul>{problems}</ul>
+                        <ul class="plain-list">{problems}</ul>
                         {(more > 0).then(|| view! { <p>{format!("and {more} more lines that do not fit")}</p> })}
                     </Alert>
                 }

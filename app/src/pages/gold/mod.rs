@@ -31,6 +31,8 @@ pub fn GoldPage() -> impl IntoView {
     let state =
         Resource::new(move || (project.key.get(), versions(), save.version().get()), |(key, ..)| read_gold(key));
     let cursor = RwSignal::new(None::<i64>);
+    // Made here: what is loaded again makes its parts anew.
+    let table = RwSignal::new(String::new());
     let list = Resource::new(
         move || (project.key.get(), cursor.get(), versions()),
         |(key, cursor, _)| gold_answers(key, cursor),
@@ -50,7 +52,7 @@ pub fn GoldPage() -> impl IntoView {
                 <section class="card">
                     <h2>"Make photos gold"</h2>
                     <Figures summary/>
-                    <Make summary make put/>
+                    <Make summary make put table/>
                 </section>
             </div>
         })}
