@@ -14,8 +14,10 @@ use crate::{
     pages::{
         account::AccountPage,
         annotate::AnnotatePage,
+        annotators::{AnnotatorPage, AnnotatorsPage, MyReportPage},
         datasets::{DatasetPage, DatasetsPage},
         disagreements::DisagreementsPage,
+        gold::GoldPage,
         grid::GridPage,
         guidelines::{GuidelinePage, GuidelinesPage},
         import::ImportPage,
@@ -23,8 +25,10 @@ use crate::{
         members::MembersPage,
         not_found::NotFoundPage,
         overview::OverviewPage,
+        progress::ProgressPage,
         project::ProjectShell,
         projects::ProjectsPage,
+        quiz::QuizPage,
         runs::{RunPage, RunsPage},
         settings::SettingsPage,
         sign_in::SignInPage,
@@ -77,6 +81,14 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("") view=OverviewPage ssr=SsrMode::Async/>
                         <Route path=path!("annotate") view=AnnotatePage ssr=SsrMode::Async/>
                         <Route path=path!("grid") view=GridPage ssr=SsrMode::Async/>
+                        <Route path=path!("quiz") view=QuizPage ssr=SsrMode::Async/>
+                        <Route path=path!("report") view=MyReportPage ssr=SsrMode::Async/>
+                        <Route path=path!("gold") view=GoldPage ssr=SsrMode::Async/>
+                        <Route path=path!("progress") view=ProgressPage ssr=SsrMode::Async/>
+                        <ParentRoute path=path!("annotators") view=Outlet ssr=SsrMode::Async>
+                            <Route path=path!("") view=AnnotatorsPage ssr=SsrMode::Async/>
+                            <Route path=path!(":id") view=AnnotatorPage ssr=SsrMode::Async/>
+                        </ParentRoute>
                         <Route path=path!("suggestions") view=SuggestionsPage ssr=SsrMode::Async/>
                         <ParentRoute path=path!("guidelines") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=GuidelinesPage ssr=SsrMode::Async/>

@@ -9,8 +9,11 @@ use std::{
 };
 
 use csv::ByteRecord;
+pub use gold::read_gold;
 
 use crate::{answer::Answer, votes::VoteTable};
+
+mod gold;
 
 /// What a reader got out of a file.
 #[derive(Debug, Clone, Default)]

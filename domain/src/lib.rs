@@ -14,6 +14,7 @@
 //! - [`targets`]: what a head is trained towards.
 //! - [`csvio`]: the CSV files of votes, labels and probabilities.
 //! - [`freeze`]: a dataset from photos, votes and decisions.
+//! - [`gold`]: photos whose answer is known, mixed in among the others.
 //! - [`names`]: file names for exported photos.
 //! - [`split`]: train, validation and test.
 //! - [`votes`]: a compact table of votes.
@@ -24,6 +25,7 @@ pub mod consensus;
 pub mod csvio;
 pub mod dataset;
 pub mod freeze;
+pub mod gold;
 pub mod keys;
 pub mod language;
 pub mod metrics;

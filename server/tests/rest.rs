@@ -215,6 +215,84 @@ async fn a_lead_changes_settings_and_puts_the_queue_in_order(db: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_lead_makes_gold_and_an_annotator_takes_the_quiz(db: PgPool) {
+    let api = Api::new(db, Some(Role::Lead)).await;
+    let pets = "/api/v1/projects/pets";
+    let put = async |path: &str, body: &'static str, kind: &str| {
+        let path = format!("{pets}/{path}");
+        let (status, bytes) = api.send("PUT", &path, Some(&api.token), Body::from(body), kind).await;
+        (status, serde_json::from_slice::<Value>(&bytes).unwrap_or(Value::Null))
+    };
+    let table =
+        "image,attribute,answer,explanation\npug_1.jpg,ear,drop,it hangs\npug_2.jpg,ear,drop,\nnone.jpg,ear,drop,\n";
+    let (status, made) = put("gold", table, "text/csv").await;
+    assert_eq!((status, &made["made"], &made["problems"][0]["line"]), (StatusCode::OK, &json!(2), &json!(4)), "{made}");
+    assert_eq!(put("gold", "image,answer\n", "text/csv").await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let list = api.ok(&format!("{pets}/gold")).await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    assert_eq!(api.ok(&format!("{pets}/gold/summary")).await["photos"], 2);
+    let photo = &list["items"][0]["photo"]["id"];
+    let path = format!("{pets}/gold/{photo}/ear");
+    assert_eq!(api.send("DELETE", &path, Some(&api.token), Body::empty(), "").await.0, StatusCode::NO_CONTENT);
+    let decided = json!({ "photo_id": photo, "attribute": "ear" });
+    assert_eq!(api.post(&format!("{pets}/gold"), decided).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.post(&format!("{pets}/gold/decided"), json!({ "photos": 5 })).await.1["photos"], 0);
+
+    let settings = json!({ "quiz_length": 1, "quiz_pass_mark": 1.0, "quiz_repeats": false, "gold_rate": 0.1 });
+    let body = Body::from(settings.to_string());
+    let path = format!("{pets}/settings");
+    let (status, changed) = api.send("PATCH", &path, Some(&api.token), body, "application/json").await;
+    let changed: Value = serde_json::from_slice(&changed).unwrap();
+    assert_eq!((status, &changed["quiz_length"]), (StatusCode::OK, &json!(1)), "{changed}");
+
+    members::add(&Actor::System, api.server.db(), "pets", "script", Role::Annotator).await.unwrap();
+    assert_eq!(api.get(&format!("{pets}/gold")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(api.ok(&format!("{pets}/quiz")).await["due"], true);
+    let (status, state) = api.post(&format!("{pets}/quiz/begin"), json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{state}");
+    let question = &state["question"];
+    let answers = json!({
+        "quiz_id": question["quiz_id"], "photo_id": question["photo"]["id"],
+        "answers": [{ "attribute": "ear", "answer": "erect", "duration_ms": null }],
+    });
+    let (_, feedback) = api.post(&format!("{pets}/quiz/answers"), answers).await;
+    assert_eq!((&feedback["marks"][0]["right"], &feedback["state"]["can_begin"]), (&json!("drop"), &json!(false)));
+    let mine = api.ok(&format!("{pets}/annotators/me")).await;
+    let id = &mine["annotator"]["id"];
+
+    members::add(&Actor::System, api.server.db(), "pets", "script", Role::Lead).await.unwrap();
+    let grant = api.post(&format!("{pets}/annotators/{id}/quiz"), json!({ "pass": true })).await;
+    assert_eq!(grant.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ok(&format!("{pets}/annotators/{id}")).await["annotator"]["quiz_excused"], true);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_lead_pauses_an_annotator_and_doubts_their_labels(db: PgPool) {
+    let api = Api::new(db, Some(Role::Lead)).await;
+    let pets = "/api/v1/projects/pets";
+    let list = api.ok(&format!("{pets}/annotators")).await;
+    let one = &list["items"][0];
+    let path = format!("{pets}/annotators/{}", one["id"]);
+    for (method, paused) in [("PUT", true), ("DELETE", false)] {
+        let pause = format!("{path}/pause");
+        let (status, _) = api.send(method, &pause, Some(&api.token), Body::empty(), "").await;
+        assert_eq!(status, StatusCode::NO_CONTENT);
+        assert_eq!(api.ok(&path).await["annotator"]["paused_at"].is_string(), paused);
+    }
+    let ears = json!({ "attribute": "ear" });
+    let count = api.post(&format!("{path}/doubts/count"), ears.clone()).await.1;
+    let (status, doubted) = api.post(&format!("{path}/doubts"), ears).await;
+    assert_eq!((status, &doubted), (StatusCode::CREATED, &count));
+    let report = api.ok(&path).await;
+    assert_eq!(report["annotator"]["doubted"], count["labels"]);
+    let left = api.ok(&format!("{pets}/progress/report")).await["votes_left"].as_i64().unwrap();
+    assert!(left >= count["photos"].as_i64().unwrap(), "{left} {count}");
+    let undo = format!("{path}/doubts/{}", report["doubts"][0]["id"]);
+    assert_eq!(api.send("DELETE", &undo, Some(&api.token), Body::empty(), "").await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ok(&path).await["annotator"]["doubted"], 0);
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn the_description_names_every_path_and_resolves(db: PgPool) {
     let api = Api::new(db, None).await;
     let (status, bytes) = api.send("GET", "/api/openapi.json", None, Body::empty(), "").await;
@@ -222,9 +300,21 @@ async fn the_description_names_every_path_and_resolves(db: PgPool) {
     let text = String::from_utf8(bytes).unwrap();
     let description: Value = serde_json::from_str(&text).unwrap();
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    for part in
-        ["me", "projects", "photos", "labels", "disagreements", "decisions", "guidelines", "datasets", "runs", "jobs"]
-    {
+    for part in [
+        "me",
+        "projects",
+        "photos",
+        "labels",
+        "disagreements",
+        "decisions",
+        "guidelines",
+        "datasets",
+        "runs",
+        "jobs",
+        "gold",
+        "annotators",
+        "quiz",
+    ] {
         assert!(paths.iter().any(|path| path.starts_with("/api/v1/") && path.contains(part)), "{part}: {paths:?}");
     }
     let schemas = description["components"]["schemas"].as_object().unwrap();

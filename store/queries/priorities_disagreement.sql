@@ -11,7 +11,8 @@ LEFT JOIN (
     JOIN run_predictions p ON p.photo_id = l.photo_id AND p.attribute_id = l.attribute_id
          AND p.run_id = (SELECT r.id FROM runs r WHERE r.project_id = $1 AND r.finished_at IS NOT NULL
                          ORDER BY r.finished_at DESC, r.id DESC LIMIT 1)
-    WHERE l.project_id = $1 AND l.superseded_at IS NULL
+    WHERE l.project_id = $1 AND l.superseded_at IS NULL AND NOT l.gold
+      AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
     GROUP BY l.photo_id
 ) d ON d.photo_id = t.photo_id
 WHERE t.project_id = $1 AND t.priority <> coalesce(d.doubt, 0)::real

@@ -30,7 +30,7 @@ pub async fn list(actor: &Actor, db: &Db) -> Result<Vec<ProjectRow>> {
         r#"SELECT p.id, p.key, p.name, p.description, m.role AS "role?",
                   (SELECT count(*) FROM photos WHERE project_id = p.id) AS "photos!",
                   (SELECT count(*) FROM claims
-                   WHERE project_id = p.id AND done_at IS NOT NULL AND released_at IS NULL) AS "slots_done!",
+                   WHERE project_id = p.id AND done_at IS NOT NULL AND released_at IS NULL AND slot IS NOT NULL) AS "slots_done!",
                   (SELECT coalesce(sum(greatest(needed, taken)), 0) FROM tasks WHERE project_id = p.id) AS "slots!"
            FROM projects p
            LEFT JOIN memberships m ON m.project_id = p.id AND m.user_id = $1
@@ -166,7 +166,8 @@ pub async fn progress(actor: &Actor, db: &Db, key: &str) -> Result<Progress> {
                   count(*) FILTER (WHERE t.taken >= t.needed AND h.photo_id IS NULL) AS "photos_done!"
            FROM tasks t
            LEFT JOIN (SELECT DISTINCT photo_id FROM claims
-                      WHERE project_id = $1 AND released_at IS NULL AND done_at IS NULL) h ON h.photo_id = t.photo_id
+                      WHERE project_id = $1 AND released_at IS NULL AND done_at IS NULL
+                        AND slot IS NOT NULL) h ON h.photo_id = t.photo_id
            WHERE t.project_id = $1"#,
         project_id,
     )
@@ -175,7 +176,7 @@ pub async fn progress(actor: &Actor, db: &Db, key: &str) -> Result<Progress> {
     let claims = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE done_at IS NOT NULL) AS "done!",
                   count(*) FILTER (WHERE done_at IS NULL AND (returned_at IS NOT NULL OR expires_at > now())) AS "held!"
-           FROM claims WHERE project_id = $1 AND released_at IS NULL"#,
+           FROM claims WHERE project_id = $1 AND released_at IS NULL AND slot IS NOT NULL"#,
         project_id,
     )
     .fetch_one(db)
@@ -200,7 +201,7 @@ struct OpenQuestions {
     unsure: i64,
 }
 
-/// Undecided photo and attribute pairs whose standing answers differ, and undecided unsure answers.
+/// Undecided photo and attribute pairs whose votes differ, and undecided unsure answers.
 async fn open_questions(db: &Db, project_id: i64) -> Result<OpenQuestions> {
     Ok(sqlx::query_as!(
         OpenQuestions,
@@ -208,7 +209,8 @@ async fn open_questions(db: &Db, project_id: i64) -> Result<OpenQuestions> {
                   coalesce(sum(v.unsure), 0)::bigint AS "unsure!"
            FROM (SELECT photo_id, attribute_id, count(DISTINCT (answer, value_id)) AS answers,
                         count(*) FILTER (WHERE answer = 'unsure') AS unsure
-                 FROM labels WHERE project_id = $1 AND superseded_at IS NULL
+                 FROM labels l WHERE project_id = $1 AND superseded_at IS NULL AND NOT gold
+                   AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
                  GROUP BY photo_id, attribute_id) v
            WHERE (v.answers > 1 OR v.unsure > 0)
              AND NOT EXISTS (SELECT FROM adjudications d WHERE d.photo_id = v.photo_id

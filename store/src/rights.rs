@@ -87,6 +87,12 @@ operations! {
     // labels
     /// Claim photos, answer them, undo.
     Annotate => Needs::Project(Role::Annotator),
+    /// Say which photos are gold.
+    ManageGold => Needs::Project(Role::Lead),
+    /// See how annotators work and how far the project is.
+    ReadReports => Needs::Project(Role::Lead),
+    /// Pause annotators, put their labels in doubt, let them in without the quiz.
+    OverseeAnnotators => Needs::Project(Role::Lead),
     /// Bring labels in from a file.
     ImportLabels => Needs::Project(Role::Lead),
     /// Read all labels of a project.

@@ -48,33 +48,37 @@ pub(crate) async fn lock_tasks(db: impl PgExecutor<'_>, photo_ids: &[i64]) -> Re
 
 /// Claims the lowest free slots of photos whose tasks the caller has locked: one claim for each pair of a photo and an
 /// annotator, `done` at once or held for `lease_seconds`. Slots beyond the needed ones are made where there is no other.
+/// Pairs that `gold` names (by place; it may be shorter) are claimed as gold, without a slot, and need no lock.
 pub(crate) async fn take(
     connection: &mut PgConnection,
     project_id: i64,
     photo_ids: &[i64],
     annotator_ids: &[i64],
+    gold: &[bool],
     lease_seconds: i32,
     done: bool,
 ) -> Result<Vec<i64>> {
     // The rows of the tasks are those that were locked; a task is counted as often as it is taken.
     Ok(sqlx::query_scalar!(
         r#"WITH new AS (
-               INSERT INTO claims (project_id, photo_id, annotator_id, slot, expires_at, done_at)
-               SELECT $1, n.photo_id, n.annotator_id,
+               INSERT INTO claims (project_id, photo_id, annotator_id, gold, slot, expires_at, done_at)
+               SELECT $1, n.photo_id, n.annotator_id, n.gold,
+                      CASE WHEN NOT n.gold THEN
                       (SELECT s FROM generate_series(1, n.nth + (SELECT count(*) FROM claims c
                                                                  WHERE c.photo_id = n.photo_id AND c.released_at IS NULL)) s
                        WHERE NOT EXISTS (SELECT 1 FROM claims c
                                          WHERE c.photo_id = n.photo_id AND c.slot = s AND c.released_at IS NULL)
-                       ORDER BY s OFFSET n.nth - 1 LIMIT 1)::smallint,
+                       ORDER BY s OFFSET n.nth - 1 LIMIT 1)::smallint END,
                       now() + make_interval(secs => $4), CASE WHEN $5 THEN now() END
-               FROM (SELECT photo_id, annotator_id, place,
+               FROM (SELECT photo_id, annotator_id, coalesce(gold, false) AS gold, place,
                             row_number() OVER (PARTITION BY photo_id ORDER BY place) AS nth
-                     FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p(photo_id, annotator_id, place)) n
+                     FROM unnest($2::bigint[], $3::bigint[], $6::boolean[]) WITH ORDINALITY
+                          AS p(photo_id, annotator_id, gold, place)) n
                ORDER BY n.place
-               RETURNING id, photo_id
+               RETURNING id, photo_id, gold
            ), counted AS (
                UPDATE tasks t SET taken = (t.taken + n.times)::smallint
-               FROM (SELECT photo_id, count(*) AS times FROM new GROUP BY photo_id) n
+               FROM (SELECT photo_id, count(*) AS times FROM new WHERE NOT gold GROUP BY photo_id) n
                WHERE t.photo_id = n.photo_id
            )
            SELECT id AS "id!" FROM new ORDER BY id"#,
@@ -83,6 +87,7 @@ pub(crate) async fn take(
         annotator_ids,
         f64::from(lease_seconds),
         done,
+        gold,
     )
     .fetch_all(connection)
     .await?)
@@ -97,9 +102,10 @@ pub(crate) async fn finish(db: impl PgExecutor<'_>, photo_id: i64, annotator_id:
                WHERE photo_id = $1 AND annotator_id = $2 AND released_at IS NULL FOR UPDATE
            ), finished AS (
                UPDATE claims c SET done_at = now(), returned_at = NULL FROM hand WHERE c.id = hand.id
-               RETURNING hand.unfinished
+               RETURNING hand.unfinished, (c.slot IS NULL)::integer AS outside
            ), counted AS (
-               UPDATE annotators SET photos_done = photos_done + 1
+               UPDATE annotators SET photos_done = photos_done + 1,
+                                     photos_outside = photos_outside + (SELECT outside FROM finished)
                WHERE id = $2 AND EXISTS (SELECT 1 FROM finished WHERE unfinished)
            )
            SELECT EXISTS (SELECT 1 FROM finished) AS "had!""#,
@@ -125,9 +131,10 @@ pub(crate) async fn unfinish(
            ), returned AS (
                UPDATE claims c SET done_at = NULL, returned_at = CASE WHEN hand.finished THEN now() ELSE c.returned_at END
                FROM hand WHERE c.id = hand.id
-               RETURNING hand.finished
+               RETURNING hand.finished, (c.slot IS NULL)::integer AS outside
            ), counted AS (
-               UPDATE annotators SET photos_done = photos_done - 1
+               UPDATE annotators SET photos_done = photos_done - 1,
+                                     photos_outside = photos_outside - (SELECT outside FROM returned)
                WHERE id = $3 AND EXISTS (SELECT 1 FROM returned WHERE finished)
            )
            SELECT EXISTS (SELECT 1 FROM returned) AS "had!""#,
@@ -156,11 +163,12 @@ pub(crate) async fn recount(db: &Db, project_id: i64) -> Result<()> {
 /// Counts finished photos of annotators, whom the caller has locked in an earlier statement.
 pub(crate) async fn count_done(db: impl PgExecutor<'_>, annotator_ids: &[i64]) -> Result<()> {
     sqlx::query!(
-        "UPDATE annotators a SET photos_done = n.done
-         FROM (SELECT w.id, (SELECT count(*) FROM claims c WHERE c.annotator_id = w.id AND c.done_at IS NOT NULL
-                             AND c.released_at IS NULL) AS done
-               FROM unnest($1::bigint[]) AS w(id)) n
-         WHERE a.id = n.id AND a.photos_done <> n.done",
+        "UPDATE annotators a SET photos_done = n.done, photos_outside = n.outside
+         FROM (SELECT w.id, c.done, c.outside
+               FROM unnest($1::bigint[]) AS w(id) CROSS JOIN LATERAL (
+                   SELECT count(*) AS done, count(*) FILTER (WHERE slot IS NULL) AS outside FROM claims
+                   WHERE annotator_id = w.id AND done_at IS NOT NULL AND released_at IS NULL) c) n
+         WHERE a.id = n.id AND (a.photos_done, a.photos_outside) <> (n.done, n.outside)",
         annotator_ids,
     )
     .execute(db)
@@ -168,19 +176,21 @@ pub(crate) async fn count_done(db: impl PgExecutor<'_>, annotator_ids: &[i64]) -
     Ok(())
 }
 
-/// Takes a slot again for a claim that had been released, and marks it done. The caller has locked the annotator and the
+/// Takes a slot again for a claim that had been released (none for a gold one), and marks it done. The caller has locked the annotator and the
 /// task.
 pub(crate) async fn retake_done(connection: &mut PgConnection, claim_id: i64, photo_id: i64) -> Result<()> {
     sqlx::query!(
-        "WITH taken AS (UPDATE tasks SET taken = taken + 1 WHERE photo_id = $2),
-              counted AS (UPDATE annotators SET photos_done = photos_done + 1
-                          WHERE id = (SELECT annotator_id FROM claims WHERE id = $1))
+        "WITH claim AS (SELECT annotator_id, gold FROM claims WHERE id = $1),
+              taken AS (UPDATE tasks SET taken = taken + 1 WHERE photo_id = $2 AND NOT (SELECT gold FROM claim)),
+              counted AS (UPDATE annotators SET photos_done = photos_done + 1,
+                                 photos_outside = photos_outside + (SELECT gold::integer FROM claim)
+                          WHERE id = (SELECT annotator_id FROM claim))
          UPDATE claims SET released_at = NULL, returned_at = NULL, done_at = now(),
-                slot = (SELECT s FROM generate_series(1, 1 + (SELECT count(*) FROM claims c
+                slot = CASE WHEN NOT gold THEN (SELECT s FROM generate_series(1, 1 + (SELECT count(*) FROM claims c
                                                               WHERE c.photo_id = $2 AND c.released_at IS NULL)) s
                         WHERE NOT EXISTS (SELECT 1 FROM claims c
                                           WHERE c.photo_id = $2 AND c.slot = s AND c.released_at IS NULL)
-                        ORDER BY s LIMIT 1)::smallint
+                        ORDER BY s LIMIT 1)::smallint END
          WHERE id = $1",
         claim_id,
         photo_id,
@@ -230,10 +240,15 @@ pub(crate) async fn release_user(connection: &mut PgConnection, user_id: i64, pr
     )
     .fetch_all(&mut *connection)
     .await?;
+    release_annotators(connection, &annotators).await
+}
+
+/// Gives back every photo that annotators hold unfinished, returned ones too. The caller has locked them.
+pub(crate) async fn release_annotators(connection: &mut PgConnection, annotator_ids: &[i64]) -> Result<()> {
     let held = sqlx::query_scalar!(
         "SELECT c.id FROM annotators a JOIN claims c ON c.project_id = a.project_id AND c.annotator_id = a.id
          WHERE a.id = ANY($1) AND c.released_at IS NULL AND c.done_at IS NULL ORDER BY c.id FOR UPDATE OF c",
-        &annotators,
+        annotator_ids,
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -244,17 +259,78 @@ async fn release_locked(connection: &mut PgConnection, claim_ids: &[i64]) -> Res
     if claim_ids.is_empty() {
         return Ok(());
     }
-    let photos =
-        sqlx::query_scalar!("UPDATE claims SET released_at = now() WHERE id = ANY($1) RETURNING photo_id", claim_ids)
-            .fetch_all(&mut *connection)
-            .await?;
+    let photos = sqlx::query_scalar!(
+        "WITH gone AS (UPDATE claims SET released_at = now() WHERE id = ANY($1) RETURNING photo_id, slot)
+         SELECT photo_id FROM gone WHERE slot IS NOT NULL",
+        claim_ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    open_again(connection, &photos).await
+}
+
+/// Takes the claims of `photo_ids` that an annotator has out of the queue: their slots are open to others, who they are not
+/// given to again. The caller has locked the annotator.
+pub(crate) async fn leave(connection: &mut PgConnection, annotator_id: i64, photo_ids: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "SELECT id FROM claims WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL
+         ORDER BY id FOR UPDATE",
+        annotator_id,
+        photo_ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let photos = sqlx::query_scalar!(
+        "UPDATE claims SET slot = NULL
+         WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL AND slot IS NOT NULL
+         RETURNING photo_id",
+        annotator_id,
+        photo_ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    open_again(connection, &photos).await
+}
+
+/// Gives an annotator's claims of `photo_ids` slots again after [`leave`], beyond the needed ones where others have taken
+/// those. The caller has locked the annotator.
+pub(crate) async fn come_back(connection: &mut PgConnection, annotator_id: i64, photo_ids: &[i64]) -> Result<()> {
+    let photos = sqlx::query_scalar!(
+        "SELECT photo_id FROM claims
+         WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL AND slot IS NULL AND NOT gold
+         ORDER BY id FOR UPDATE",
+        annotator_id,
+        photo_ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     lock_tasks(&mut *connection, &photos).await?;
+    sqlx::query!(
+        "WITH taken AS (UPDATE tasks SET taken = taken + 1 WHERE photo_id = ANY($2))
+         UPDATE claims c SET slot = (
+             SELECT s FROM generate_series(1, 1 + (SELECT count(*) FROM claims o
+                                                   WHERE o.photo_id = c.photo_id AND o.released_at IS NULL)) s
+             WHERE NOT EXISTS (SELECT 1 FROM claims o
+                               WHERE o.photo_id = c.photo_id AND o.slot = s AND o.released_at IS NULL)
+             ORDER BY s LIMIT 1)::smallint
+         WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL",
+        annotator_id,
+        &photos,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// One slot less is taken of each of `photos`, as often as it is named.
+async fn open_again(connection: &mut PgConnection, photos: &[i64]) -> Result<()> {
+    lock_tasks(&mut *connection, photos).await?;
     // Marked for those whose place in the queue is past these photos (see `queue::place`).
     sqlx::query!(
         "UPDATE tasks t SET taken = (t.taken - n.times)::smallint, reopened = pg_current_xact_id()::text::bigint
          FROM (SELECT photo_id, count(*) AS times FROM unnest($1::bigint[]) AS p(photo_id) GROUP BY photo_id) n
          WHERE t.photo_id = n.photo_id",
-        &photos,
+        photos,
     )
     .execute(connection)
     .await?;

@@ -1,4 +1,7 @@
-//! The labels that stand, as a table of votes.
+//! The votes: labels that stand, were not given on gold, and are in no lead's doubt.
+//!
+//! Whoever counts votes in SQL says the same:
+//! `l.superseded_at IS NULL AND NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)`.
 
 use futures::TryStreamExt;
 use kenami_domain::votes::VoteTable;
@@ -6,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::{catalog::Catalog, error::Result};
 
-/// Loads the standing labels of the attributes that are still answered. `item` names a photo by its id; photos that it
+/// Loads the votes on the attributes that are still answered. `item` names a photo by its id; photos that it
 /// does not know are left out.
 pub(crate) async fn load<'a>(
     connection: &mut PgConnection,
@@ -19,7 +22,8 @@ pub(crate) async fn load<'a>(
     let mut rows = sqlx::query!(
         "SELECT l.photo_id, l.attribute_id, l.answer, l.value_id, a.name AS annotator
          FROM labels l JOIN annotators a ON a.id = l.annotator_id
-         WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL
+         WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL AND NOT l.gold
+           AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
          ORDER BY l.id",
         project_id,
         &attributes,

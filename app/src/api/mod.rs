@@ -5,6 +5,7 @@
 pub mod annotate;
 pub mod datasets;
 mod error;
+pub mod gold;
 pub mod grid;
 pub mod guidelines;
 pub mod jobs;
@@ -12,6 +13,8 @@ pub mod members;
 pub mod people;
 pub mod photos;
 pub mod projects;
+pub mod quiz;
+pub mod reports;
 pub mod review;
 pub mod runs;
 pub mod suggestions;

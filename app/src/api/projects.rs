@@ -53,8 +53,10 @@ pub async fn update_project(
 ) -> Result<(), ApiError> {
     let (actor, db) = super::server()?;
     let overlap_share = overlap_percent / 100.0;
+    // Another page's.
+    let gold = kenami_store::projects::settings(&actor, &db, &key).await?.gold;
     let settings =
-        ProjectSettings { name, description, overlap, overlap_share, extra_votes, queue_order, lease_seconds };
+        ProjectSettings { name, description, overlap, overlap_share, extra_votes, queue_order, lease_seconds, gold };
     Ok(kenami_store::projects::update(&actor, &db, &key, settings).await?)
 }
 

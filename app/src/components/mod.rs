@@ -12,6 +12,7 @@ pub mod loaded;
 pub mod markdown;
 pub mod page;
 pub mod photo;
+pub mod picture;
 pub mod progress;
 pub mod shell;
 pub mod time;

@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod annotate;
+pub mod annotators;
 pub mod datasets;
 pub mod disagreements;
+pub mod gold;
 pub mod grid;
 pub mod guidelines;
 pub mod import;
@@ -11,8 +13,10 @@ pub mod join;
 pub mod members;
 pub mod not_found;
 pub mod overview;
+pub mod progress;
 pub mod project;
 pub mod projects;
+pub mod quiz;
 pub mod runs;
 pub mod settings;
 pub mod sign_in;

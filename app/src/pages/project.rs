@@ -48,10 +48,14 @@ pub fn ProjectShell() -> impl IntoView {
 fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
     [
         ("", mark!("Overview"), Role::Annotator),
+        ("/progress", mark!("Progress"), Role::Lead),
         ("/annotate", mark!("Annotate"), Role::Annotator),
         ("/grid", mark!("Grid"), Role::Annotator),
         ("/guidelines", mark!("Guidelines"), Role::Annotator),
+        ("/report", mark!("My report"), Role::Annotator),
         ("/disagreements", mark!("Disagreements"), Role::Reviewer),
+        ("/gold", mark!("Gold"), Role::Lead),
+        ("/annotators", mark!("Annotators"), Role::Lead),
         ("/datasets", mark!("Datasets"), Role::Reviewer),
         ("/runs", mark!("Runs"), Role::Reviewer),
         ("/import", mark!("Import"), Role::Lead),

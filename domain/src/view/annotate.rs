@@ -92,4 +92,17 @@ pub struct Claimed {
     pub progress: MyProgress,
     /// Open slots that others hold now: they may come back.
     pub held_by_others: i64,
+    /// Why there are no photos for this annotator, whatever is open.
+    #[serde(default)]
+    pub stopped: Option<Stopped>,
+}
+
+/// Why somebody is given no photos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// A lead has paused them.
+    Paused,
+    /// The quiz comes first.
+    Quiz,
 }

@@ -4,6 +4,7 @@
 
 pub mod annotate;
 pub mod dataset;
+pub mod gold;
 pub mod grid;
 pub mod guidelines;
 pub mod job;
@@ -11,6 +12,8 @@ pub mod people;
 pub mod photo;
 pub mod project;
 pub mod queue;
+pub mod quiz;
+pub mod report;
 pub mod review;
 pub mod run;
 pub mod suggestions;

@@ -66,6 +66,30 @@ pub struct ProjectSettings {
     pub queue_order: QueueOrder,
     /// 30 to 86,400 seconds.
     pub lease_seconds: i32,
+    /// Gold photos and the quiz.
+    #[serde(flatten)]
+    pub gold: GoldSettings,
+}
+
+/// How gold photos are used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct GoldSettings {
+    /// The share of an annotator's photos that are gold, 0 to 0.5.
+    pub gold_rate: f64,
+    /// Gold photos that an annotator answers before their first real photo, 0 (no quiz) to 50.
+    pub quiz_length: i16,
+    /// The share of right answers that passes, 0 to 1.
+    pub quiz_pass_mark: f64,
+    /// Whether a failed quiz may be repeated with other gold photos; otherwise a lead decides.
+    pub quiz_repeats: bool,
+}
+
+impl Default for GoldSettings {
+    /// No gold, no quiz.
+    fn default() -> Self {
+        Self { gold_rate: 0.0, quiz_length: 0, quiz_pass_mark: 0.8, quiz_repeats: true }
+    }
 }
 
 /// How far a project is.

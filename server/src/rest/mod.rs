@@ -3,8 +3,10 @@
 //! Every handler is a thin call of the store. `Authorization: Bearer TOKEN` says who acts; errors are problem+json;
 //! listings are pages of `items` with a `next_cursor` to give back.
 
+mod annotators;
 mod bearer;
 mod datasets;
+mod gold;
 mod guidelines;
 mod jobs;
 mod labels;
@@ -91,6 +93,8 @@ pub fn router() -> Router<AppState> {
         .merge(labels::router())
         .merge(review::router())
         .merge(suggestions::router())
+        .merge(gold::router())
+        .merge(annotators::router())
         .merge(datasets::router())
         .merge(runs::router())
         .merge(jobs::router())

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use kenami_domain::view::{
     people::Me,
-    project::{Progress, Project, ProjectRow, ProjectSettings},
+    project::{GoldSettings, Progress, Project, ProjectRow, ProjectSettings},
     queue::{QueueOrder, Reordered},
 };
 use kenami_store::{db::Db, people, projects, queue};
@@ -118,6 +118,14 @@ struct SettingsChange {
     queue_order: Option<QueueOrder>,
     /// How long a claimed photo is held: 30 to 86,400 seconds.
     lease_seconds: Option<i32>,
+    /// The share of an annotator's photos that are gold, 0 to 0.5.
+    gold_rate: Option<f64>,
+    /// Gold photos before an annotator's first real photo, 0 (no quiz) to 50.
+    quiz_length: Option<i16>,
+    /// The share of right answers that passes, 0 to 1.
+    quiz_pass_mark: Option<f64>,
+    /// Whether a failed quiz may be repeated with other gold photos.
+    quiz_repeats: Option<bool>,
 }
 
 impl SettingsChange {
@@ -130,6 +138,12 @@ impl SettingsChange {
             extra_votes: self.extra_votes.unwrap_or(now.extra_votes),
             queue_order: self.queue_order.unwrap_or(now.queue_order),
             lease_seconds: self.lease_seconds.unwrap_or(now.lease_seconds),
+            gold: GoldSettings {
+                gold_rate: self.gold_rate.unwrap_or(now.gold.gold_rate),
+                quiz_length: self.quiz_length.unwrap_or(now.gold.quiz_length),
+                quiz_pass_mark: self.quiz_pass_mark.unwrap_or(now.gold.quiz_pass_mark),
+                quiz_repeats: self.quiz_repeats.unwrap_or(now.gold.quiz_repeats),
+            },
         }
     }
 }

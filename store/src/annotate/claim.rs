@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kenami_domain::view::annotate::{Claimed, ClaimedPhoto};
+use kenami_domain::{
+    roles::Role,
+    view::annotate::{Claimed, ClaimedPhoto},
+};
 use sqlx::PgConnection;
 
 use super::{annotator, ensure_annotator, load, progress};
@@ -10,7 +13,9 @@ use crate::{
     actor::Actor,
     db::Db,
     error::{Error, Result},
+    gold::mix::Plan,
     queue::{self, Place},
+    quiz,
     rights::{self, Access, Operation},
     slots,
 };
@@ -25,7 +30,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// First come those that they hold already: `have`, the claims that the page shows, in that order; then photos that
 /// came back to them; then the others. Their time starts anew. The rest is taken from the queue, most urgent first; no
-/// slot is given twice, no photo twice to the same annotator.
+/// slot is given twice, no photo twice to the same annotator. Among them are gold photos that the annotator has not seen, at
+/// the project's rate; nothing tells them apart. Who is on pause or has the quiz before them gets nothing.
 ///
 /// # Errors
 /// Rights; the database.
@@ -33,7 +39,15 @@ pub async fn claim(actor: &Actor, db: &Db, project: &str, want: usize, have: &[i
     let access = rights::require(actor, db, Operation::Annotate, project).await?;
     let want = want.clamp(1, MOST);
     let annotator_id = enter(db, &access).await?;
-    let wanted = Wanted { project_id: access.project_id, annotator_id, want, have };
+    let mut connection = db.acquire().await?;
+    let stopped = quiz::stopped(&mut connection, &access, annotator_id).await?;
+    drop(connection);
+    if stopped.is_some() {
+        let progress = progress::of(db, access.project_id, Some(annotator_id)).await?;
+        return Ok(Claimed { photos: Vec::new(), progress, held_by_others: 0, stopped });
+    }
+    let gold = access.role == Role::Annotator;
+    let wanted = Wanted { project_id: access.project_id, annotator_id, want, have, gold };
     let mut claims = wanted.take(db).await?;
     for _ in 0..TRIES {
         // Others are just taking what there is: some of it may be left.
@@ -55,7 +69,7 @@ pub async fn claim(actor: &Actor, db: &Db, project: &str, want: usize, have: &[i
     };
     drop(connection);
     let progress = progress::of(db, access.project_id, Some(annotator_id)).await?;
-    Ok(Claimed { photos, progress, held_by_others })
+    Ok(Claimed { photos, progress, held_by_others, stopped: None })
 }
 
 /// The annotator of the acting user; expired slots of others go back to the queue.
@@ -88,6 +102,8 @@ struct Wanted<'a> {
     annotator_id: i64,
     want: usize,
     have: &'a [i64],
+    /// Gold photos are mixed in. Who decides or leads knows the answers.
+    gold: bool,
 }
 
 /// Claims in the order in which they are to be shown.
@@ -102,22 +118,37 @@ impl Wanted<'_> {
     async fn take(&self, db: &Db) -> Result<Taken> {
         let mut tx = db.begin().await?;
         let place = Place::lock(&mut tx, self.annotator_id).await?;
+        if place.paused {
+            return Ok(Taken { ids: Vec::new(), more: false });
+        }
         let mut ids = self.hold(&mut tx, place.lease_seconds).await?;
         let mut more = false;
         if ids.len() < self.want {
             if place.is_new() {
                 slots::count_done(&mut *tx, &[self.annotator_id]).await?;
             }
-            let limit = i64::try_from(self.want - ids.len()).map_err(Error::internal)?;
-            let photos = queue::lock_open(&mut tx, self.project_id, self.annotator_id, &place, limit).await?;
+            let (photos, gold) = self.choose(&mut tx, &place, ids.len()).await?;
             if !photos.is_empty() {
                 let me = vec![self.annotator_id; photos.len()];
-                ids.extend(slots::take(&mut tx, self.project_id, &photos, &me, place.lease_seconds, false).await?);
+                let lease = place.lease_seconds;
+                ids.extend(slots::take(&mut tx, self.project_id, &photos, &me, &gold, lease, false).await?);
             }
             more = place.keep(&mut tx, self.project_id, self.annotator_id).await?;
         }
         tx.commit().await?;
         Ok(Taken { ids, more })
+    }
+
+    /// New photos for an annotator who has `held` in hand, those from the queue locked, and which of them are gold.
+    async fn choose(&self, connection: &mut PgConnection, place: &Place, held: usize) -> Result<(Vec<i64>, Vec<bool>)> {
+        let count = self.want - held;
+        let plan = match self.gold {
+            true => Plan::make(connection, self.annotator_id, place, held, count).await?,
+            false => Plan::none(count),
+        };
+        let limit = i64::try_from(plan.asked_of_queue()).map_err(Error::internal)?;
+        let photos = queue::lock_open(connection, self.project_id, self.annotator_id, place, limit).await?;
+        Ok(plan.fill(photos))
     }
 
     /// Claims that the annotator holds, first those of the page, then those that came back; their time starts anew.

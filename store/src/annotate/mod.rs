@@ -6,7 +6,6 @@
 //! expire, since its labels stand until they are answered again.
 
 mod claim;
-mod counts;
 mod load;
 mod progress;
 mod submit;

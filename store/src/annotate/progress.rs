@@ -1,16 +1,15 @@
 //! How far an annotator and the project are.
 
-use kenami_domain::view::annotate::MyProgress;
+use kenami_domain::{gold, view::annotate::MyProgress};
 use sqlx::PgExecutor;
 
-use super::{
-    annotator,
-    counts::{Count, Counts},
-};
+use super::annotator;
 use crate::{
     actor::Actor,
+    counts::{Count, Counts},
     db::Db,
     error::Result,
+    gold::mix,
     rights::{self, Operation},
 };
 
@@ -29,19 +28,42 @@ pub async fn my_progress(actor: &Actor, db: &Db, project: &str) -> Result<MyProg
 /// Progress of one annotator; `None` for somebody who has not begun.
 pub(super) async fn of(db: &Db, project_id: i64, annotator_id: Option<i64>) -> Result<MyProgress> {
     let totals = TOTALS.get(db, project_id, count_project).await?;
-    let (done, mine) = match annotator_id {
-        Some(id) => {
-            let done = sqlx::query_scalar!("SELECT photos_done FROM annotators WHERE id = $1", id);
-            (done.fetch_one(db).await?, MINE.get(db, id, count_mine).await?)
-        }
-        None => (0, Mine::default()),
+    let Some(id) = annotator_id else {
+        let (open, project_done, project_total) = (totals.open_photos, totals.slots_done, totals.slots);
+        return Ok(MyProgress { done: 0, open, project_done, project_total });
     };
+    let own = sqlx::query_as!(
+        Own,
+        "SELECT a.photos_done, a.photos_done - a.gold_from AS finished, p.gold_rate
+         FROM annotators a JOIN projects p ON p.id = a.project_id WHERE a.id = $1",
+        id,
+    )
+    .fetch_one(db)
+    .await?;
+    let mine = MINE.get(db, id, count_mine).await?;
+    let real = (totals.open_photos - mine.still_open).max(0) + mine.held;
+    let gold = gold_to_come(id, &own, &mine, real);
     Ok(MyProgress {
-        done,
-        open: (totals.open_photos - mine.still_open).max(0) + mine.held,
-        project_done: totals.slots_done,
-        project_total: totals.slots,
+        done: own.photos_done,
+        open: real + gold,
+        project_done: totals.slots_done + mine.gold_done,
+        project_total: totals.slots + mine.gold_done + gold,
     })
+}
+
+/// What an annotator has done.
+struct Own {
+    photos_done: i64,
+    /// Since gold was first mixed in.
+    finished: Option<i64>,
+    gold_rate: f64,
+}
+
+/// Gold photos that come before `real` others are done. With them each photo, gold or not, moves all figures alike.
+fn gold_to_come(annotator_id: i64, own: &Own, mine: &Mine, real: i64) -> i64 {
+    let Some(finished) = own.finished.filter(|_| real > 0) else { return mine.gold_held };
+    let planned = gold::mixed_in(annotator_id, finished.max(0) as u64, real as u64, own.gold_rate);
+    i64::try_from(planned).unwrap_or(i64::MAX).min(mine.gold_unseen + mine.gold_held)
 }
 
 /// Open slots that others hold, on photos that this annotator has not had.
@@ -49,7 +71,7 @@ pub(super) async fn held_by_others(db: impl PgExecutor<'_>, project_id: i64, ann
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "held!" FROM claims c
            WHERE c.project_id = $1 AND c.annotator_id <> $2 AND c.released_at IS NULL AND c.done_at IS NULL
-             AND c.returned_at IS NULL
+             AND c.returned_at IS NULL AND c.slot IS NOT NULL
              AND NOT EXISTS (SELECT 1 FROM claims mine WHERE mine.annotator_id = $2 AND mine.photo_id = c.photo_id
                              AND mine.released_at IS NULL)"#,
         project_id,
@@ -85,6 +107,10 @@ struct Mine {
     held: i64,
     /// Open to others.
     still_open: i64,
+    gold_done: i64,
+    gold_held: i64,
+    /// Gold photos that could still be mixed in.
+    gold_unseen: i64,
 }
 
 impl Count for Mine {
@@ -98,7 +124,7 @@ async fn count_project(db: Db, project_id: i64) -> Result<Totals> {
         Totals,
         r#"SELECT count(*) AS "photos!", count(*) FILTER (WHERE taken < needed) AS "open_photos!",
                   coalesce(sum(needed), 0) AS "slots!",
-                  (SELECT coalesce(sum(photos_done), 0)::bigint FROM annotators WHERE project_id = $1) AS "slots_done!"
+                  (SELECT coalesce(sum(photos_done - photos_outside), 0)::bigint FROM annotators WHERE project_id = $1) AS "slots_done!"
            FROM tasks WHERE project_id = $1"#,
         project_id,
     )
@@ -107,14 +133,25 @@ async fn count_project(db: Db, project_id: i64) -> Result<Totals> {
 }
 
 async fn count_mine(db: Db, annotator_id: i64) -> Result<Mine> {
-    Ok(sqlx::query_as!(
-        Mine,
-        r#"SELECT count(*) AS "photos!", count(*) FILTER (WHERE c.done_at IS NULL) AS "held!",
-                  count(*) FILTER (WHERE t.taken < t.needed) AS "still_open!"
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "photos!", count(*) FILTER (WHERE c.done_at IS NULL AND c.slot IS NOT NULL) AS "held!",
+                  count(*) FILTER (WHERE t.taken < t.needed) AS "still_open!",
+                  count(*) FILTER (WHERE c.gold AND c.done_at IS NOT NULL) AS "gold_done!",
+                  count(*) FILTER (WHERE c.gold AND c.done_at IS NULL) AS "gold_held!",
+                  (SELECT p.gold_rate > 0 AND a.gold_from IS NOT NULL
+                   FROM annotators a JOIN projects p ON p.id = a.project_id WHERE a.id = $1) AS "mixed!"
            FROM claims c JOIN tasks t ON t.photo_id = c.photo_id
            WHERE c.annotator_id = $1 AND c.released_at IS NULL"#,
         annotator_id,
     )
     .fetch_one(&db)
-    .await?)
+    .await?;
+    Ok(Mine {
+        photos: row.photos,
+        held: row.held,
+        still_open: row.still_open,
+        gold_done: row.gold_done,
+        gold_held: row.gold_held,
+        gold_unseen: if row.mixed { mix::count_unseen(&db, annotator_id).await? } else { 0 },
+    })
 }

@@ -25,6 +25,7 @@ pub const MAX_NOTE: usize = 1_000;
 /// A repeated submission (same `idempotency_key`) changes nothing. A claim that has expired is accepted while its slot
 /// is free; where somebody else has taken the slot, the labels are kept all the same and fill a slot more than needed.
 /// Where all answers that a photo needs have been given and differ, it asks for one more, as far as the project allows.
+/// Labels of a photo that was given as gold are marked as such.
 ///
 /// # Errors
 /// [`Error::Invalid`] for answers that do not fit the schema, naming the attribute; [`Error::NotFound`] if it is no
@@ -37,7 +38,7 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     let annotator_id = annotator(&mut tx, &access).await?.ok_or(Error::NotFound("claim"))?;
     slots::lock_annotator(&mut *tx, annotator_id).await?;
     let claim = sqlx::query!(
-        r#"SELECT c.photo_id, c.released_at IS NOT NULL AS "released!", p.extra_votes > 0 AS "extra_votes!"
+        r#"SELECT c.photo_id, c.gold, c.released_at IS NOT NULL AS "released!", p.extra_votes > 0 AS "extra_votes!"
            FROM claims c JOIN projects p ON p.id = c.project_id
            WHERE c.id = $1 AND c.project_id = $2 AND c.annotator_id = $3 FOR UPDATE OF c"#,
         submission.claim_id,
@@ -47,7 +48,13 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: Submissio
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Error::NotFound("claim"))?;
-    let target = Target { project_id: access.project_id, photo_id: claim.photo_id, annotator_id, source: "page" };
+    let target = Target {
+        project_id: access.project_id,
+        photo_id: claim.photo_id,
+        annotator_id,
+        source: "page",
+        gold: claim.gold,
+    };
     if !target.known(&mut tx, submission.idempotency_key).await? {
         let labels = new_labels(&mut tx, &target, &catalog, &checked).await?;
         target.append(&mut tx, &labels, submission.idempotency_key).await?;

@@ -31,6 +31,8 @@ pub(crate) struct Target {
     pub(crate) annotator_id: i64,
     /// The column `source`.
     pub(crate) source: &'static str,
+    /// The photo was given as gold: its labels are no votes.
+    pub(crate) gold: bool,
 }
 
 impl Target {
@@ -116,8 +118,8 @@ impl Target {
         let replaced: Vec<Option<i64>> = attributes.iter().map(|id| replaced.get(id).copied()).collect();
         sqlx::query!(
             "INSERT INTO labels (project_id, photo_id, annotator_id, source, idempotency_key, attribute_id, answer,
-                                 value_id, note, duration_ms, guideline_version_id, suggestion, supersedes)
-             SELECT $1, $2, $3, $4, $5, *
+                                 value_id, note, duration_ms, guideline_version_id, suggestion, supersedes, gold)
+             SELECT $1, $2, $3, $4, $5, *, $14
              FROM unnest($6::bigint[], $7::text[], $8::bigint[], $9::text[], $10::integer[], $11::bigint[], $12::jsonb[],
                          $13::bigint[])",
             self.project_id,
@@ -133,6 +135,7 @@ impl Target {
             &versions as &[Option<i64>],
             &suggestions as &[Option<Value>],
             &replaced as &[Option<i64>],
+            self.gold,
         )
         .execute(connection)
         .await?;

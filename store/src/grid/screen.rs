@@ -1,6 +1,9 @@
 //! The next screen.
 
-use kenami_domain::view::grid::{GridPhoto, GridScreen, Waiting};
+use kenami_domain::view::{
+    annotate::Stopped,
+    grid::{GridPhoto, GridScreen, Waiting},
+};
 use sqlx::PgConnection;
 
 use crate::{
@@ -10,6 +13,7 @@ use crate::{
     catalog::{Catalog, Entry},
     db::Db,
     error::{Error, Result},
+    quiz,
     rights::{self, Access, Operation},
     slots,
 };
@@ -48,7 +52,8 @@ struct Candidate {
 /// to this attribute, and open ones, which are claimed. Photos of the control group never come.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown attribute or value; rights; the database.
+/// [`Error::NotFound`] for an unknown attribute or value; [`Error::Conflict`] for who is on pause or has the quiz before them;
+/// rights; the database.
 pub async fn screen(actor: &Actor, db: &Db, project: &str, query: &ScreenQuery) -> Result<GridScreen> {
     let access = rights::require(actor, db, Operation::Annotate, project).await?;
     let catalog = Catalog::load(db, access.project_id).await?;
@@ -62,6 +67,13 @@ pub async fn screen(actor: &Actor, db: &Db, project: &str, query: &ScreenQuery) 
         waiting: Vec::new(),
     };
     let Some(viewer) = viewer(&mut tx, &access).await? else { return Ok(screen) };
+    match quiz::stopped(&mut tx, &access, viewer.annotator_id).await? {
+        None => {}
+        Some(Stopped::Paused) => return Err(paused()),
+        Some(Stopped::Quiz) => {
+            return Err(Error::Conflict("the quiz comes first: open the page Annotate".to_owned()));
+        }
+    }
     screen.source_id = Some(viewer.source_id);
     screen.waiting = waiting(&mut tx, &viewer, entry, &query.skip).await?;
     tx.commit().await?;
@@ -75,6 +87,10 @@ pub async fn screen(actor: &Actor, db: &Db, project: &str, query: &ScreenQuery) 
     screen.photos = fill(db, &viewer, entry.id, value_id, query).await?;
     screen.value = Some(value);
     Ok(screen)
+}
+
+fn paused() -> Error {
+    Error::Conflict("a lead has paused your work here: ask them".to_owned())
 }
 
 /// The acting user as an annotator who sees suggestions, if there are any for them.
@@ -142,6 +158,9 @@ async fn fill(
     let want = query.want.clamp(1, MOST);
     let mut tx = db.begin().await?;
     slots::lock_annotator(&mut *tx, viewer.annotator_id).await?;
+    if quiz::is_paused(&mut *tx, viewer.annotator_id).await? {
+        return Err(paused());
+    }
     // Some more: another annotator may be taking the same ones.
     let limit = i64::try_from(want * 2).map_err(Error::internal)?;
     let mut found = candidates(&mut tx, viewer, attribute_id, value_id, &query.skip, limit).await?;
@@ -155,7 +174,7 @@ async fn fill(
     let new: Vec<i64> = found.iter().filter(|c| c.claim_id.is_none()).map(|c| c.photo_id).collect();
     if !new.is_empty() {
         let me = vec![viewer.annotator_id; new.len()];
-        let claims = slots::take(&mut tx, viewer.project_id, &new, &me, lease, false).await?;
+        let claims = slots::take(&mut tx, viewer.project_id, &new, &me, &[], lease, false).await?;
         let fresh = found.iter_mut().filter(|candidate| candidate.claim_id.is_none());
         fresh.zip(claims).for_each(|(candidate, claim)| candidate.claim_id = Some(claim));
     }

@@ -32,6 +32,7 @@ const BETWEEN_SCREENS_SECONDS: i32 = 24 * 60 * 60;
 struct Claim {
     id: i64,
     photo_id: i64,
+    gold: bool,
     released: bool,
 }
 
@@ -59,7 +60,13 @@ pub async fn submit(actor: &Actor, db: &Db, project: &str, submission: &GridSubm
     let share = submission.duration_ms.map(|ms| ms / submission.answers.len() as i32);
     for answer in &submission.answers {
         let claim = &claims[&answer.claim_id];
-        let target = Target { project_id: access.project_id, photo_id: claim.photo_id, annotator_id, source: "grid" };
+        let target = Target {
+            project_id: access.project_id,
+            photo_id: claim.photo_id,
+            annotator_id,
+            source: "grid",
+            gold: claim.gold,
+        };
         if target.known(&mut tx, answer.idempotency_key).await? {
             continue;
         }
@@ -106,7 +113,7 @@ async fn claims(
     let ids: Vec<i64> = answers.iter().map(|answer| answer.claim_id).collect();
     let rows = sqlx::query_as!(
         Claim,
-        r#"SELECT id, photo_id, released_at IS NOT NULL AS "released!" FROM claims
+        r#"SELECT id, photo_id, gold, released_at IS NOT NULL AS "released!" FROM claims
            WHERE id = ANY($1) AND project_id = $2 AND annotator_id = $3 ORDER BY id FOR UPDATE"#,
         &ids,
         project_id,

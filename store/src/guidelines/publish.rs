@@ -90,7 +90,7 @@ async fn put_in_doubt(
     .execute(&mut *connection)
     .await?
     .rows_affected();
-    // Imported names without an account and members who have left cannot answer again: their slots stay done.
+    // Imported names without an account, members who have left and those on pause cannot answer again: their slots stay done.
     let returned = sqlx::query!(
         "UPDATE claims c SET returned_at = now(), done_at = NULL
          FROM labels l JOIN label_doubts d ON d.label_id = l.id
@@ -98,7 +98,7 @@ async fn put_in_doubt(
          JOIN users u ON u.id = a.user_id
          LEFT JOIN memberships m ON m.user_id = u.id AND m.project_id = a.project_id
          WHERE d.guideline_version_id = $1 AND l.superseded_at IS NULL
-           AND u.disabled_at IS NULL AND (m.user_id IS NOT NULL OR u.administrator)
+           AND u.disabled_at IS NULL AND a.paused_at IS NULL AND (m.user_id IS NOT NULL OR u.administrator)
            AND c.photo_id = l.photo_id AND c.annotator_id = l.annotator_id
            AND c.released_at IS NULL AND c.done_at IS NOT NULL",
         version_id,

@@ -14,7 +14,9 @@ use crate::{
 /// Photos of one page while all are exported.
 const PAGE: i64 = 5_000;
 
-/// All standing labels, by photo name, annotator and attribute. Labels of exact duplicates bear the original's name.
+/// All votes, by photo name, annotator and attribute: labels that stand, without answers to gold photos and labels that a
+/// lead has put in doubt, so that what is computed from the file is what the pages show. Labels of exact duplicates bear
+/// the original's name.
 ///
 /// # Errors
 /// Rights; the database.
@@ -35,7 +37,7 @@ pub async fn export(actor: &Actor, db: &Db, project: &str) -> Result<Vec<LabelRo
     }
 }
 
-/// The standing labels of the next `photos` photos (1 to 10,000) whose names come after `after`, and the name to go on
+/// The votes on the next `photos` photos (1 to 10,000) whose names come after `after`, and the name to go on
 /// from, if there are more photos. A page may be empty where photos have no labels.
 ///
 /// # Errors
@@ -78,7 +80,8 @@ async fn page(
          FROM labels l JOIN photos p ON p.id = l.photo_id
          JOIN annotators n ON n.id = l.annotator_id
          JOIN attributes a ON a.id = l.attribute_id
-         WHERE l.photo_id = ANY($1) AND l.superseded_at IS NULL
+         WHERE l.photo_id = ANY($1) AND l.superseded_at IS NULL AND NOT l.gold
+           AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
          ORDER BY p.name, n.name, a.position, a.id",
         &ids,
     )

@@ -285,6 +285,6 @@ async fn finish_photos(
     let annotators: Vec<i64> = without.iter().map(|pair| pair.annotator_id).collect();
     let every: Vec<i64> = pairs.iter().map(|(photo, _)| *photo).collect();
     slots::lock_tasks(&mut *connection, &every).await?;
-    slots::take(connection, project_id, &photos, &annotators, 0, true).await?;
+    slots::take(connection, project_id, &photos, &annotators, &[], 0, true).await?;
     queue::settle(connection, &every).await
 }

@@ -2,7 +2,7 @@
 
 mod export;
 mod import;
-mod names;
+pub(crate) mod names;
 
 pub use export::{export, export_page};
 pub use import::{LabelImport, import};

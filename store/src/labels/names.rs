@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::error::Result;
 
 /// Photos by name; exact duplicates stand for the original, which carries the labels.
-pub(super) async fn photos(
+pub(crate) async fn photos(
     connection: &mut PgConnection,
     project_id: i64,
     names: &[String],

@@ -1,6 +1,6 @@
 //! What a lead may change about a project.
 
-use kenami_domain::view::project::ProjectSettings;
+use kenami_domain::view::project::{GoldSettings, ProjectSettings};
 use sqlx::PgConnection;
 
 use super::check_name;
@@ -20,7 +20,8 @@ use crate::{
 pub async fn settings(actor: &Actor, db: &Db, key: &str) -> Result<ProjectSettings> {
     let access = require(actor, db, Operation::ManageProject, key).await?;
     let row = sqlx::query!(
-        "SELECT name, description, overlap, overlap_share, extra_votes, queue_order, lease_seconds
+        "SELECT name, description, overlap, overlap_share, extra_votes, queue_order, lease_seconds, gold_rate, quiz_length,
+                quiz_pass_mark, quiz_repeats
          FROM projects WHERE id = $1",
         access.project_id,
     )
@@ -34,6 +35,12 @@ pub async fn settings(actor: &Actor, db: &Db, key: &str) -> Result<ProjectSettin
         extra_votes: row.extra_votes,
         queue_order: row.queue_order.parse().map_err(Error::internal)?,
         lease_seconds: row.lease_seconds,
+        gold: GoldSettings {
+            gold_rate: row.gold_rate,
+            quiz_length: row.quiz_length,
+            quiz_pass_mark: row.quiz_pass_mark,
+            quiz_repeats: row.quiz_repeats,
+        },
     })
 }
 
@@ -60,7 +67,7 @@ async fn store(tx: &mut PgConnection, project_id: i64, settings: &ProjectSetting
     Ok(sqlx::query_scalar!(
         r#"UPDATE projects p SET
                name = $2, description = $3, overlap = $4, overlap_share = $5, extra_votes = $6, queue_order = $7,
-               lease_seconds = $8,
+               lease_seconds = $8, gold_rate = $9, quiz_length = $10, quiz_pass_mark = $11, quiz_repeats = $12,
                queue_pending = CASE WHEN (old.overlap, old.overlap_share, old.extra_votes, old.queue_order)
                                          IS DISTINCT FROM ($4, $5, $6, $7) THEN clock_timestamp() ELSE p.queue_pending END
            FROM (SELECT id, overlap, overlap_share, extra_votes, queue_order FROM projects WHERE id = $1 FOR NO KEY UPDATE) old
@@ -74,6 +81,10 @@ async fn store(tx: &mut PgConnection, project_id: i64, settings: &ProjectSetting
         settings.extra_votes,
         settings.queue_order.as_str(),
         settings.lease_seconds,
+        settings.gold.gold_rate,
+        settings.gold.quiz_length,
+        settings.gold.quiz_pass_mark,
+        settings.gold.quiz_repeats,
     )
     .fetch_one(tx)
     .await?)
@@ -95,6 +106,19 @@ fn check(settings: &ProjectSettings) -> Result<()> {
     }
     if !(30..=86_400).contains(&settings.lease_seconds) {
         return Err(Error::invalid("lease_seconds", "must be 30 to 86,400"));
+    }
+    check_gold(&settings.gold)
+}
+
+fn check_gold(gold: &GoldSettings) -> Result<()> {
+    if !(0.0..=0.5).contains(&gold.gold_rate) {
+        return Err(Error::invalid("gold_rate", "must be 0 to 0.5, that is 0 to 50 percent"));
+    }
+    if !(0..=50).contains(&gold.quiz_length) {
+        return Err(Error::invalid("quiz_length", "must be 0 to 50"));
+    }
+    if !(0.0..=1.0).contains(&gold.quiz_pass_mark) {
+        return Err(Error::invalid("quiz_pass_mark", "must be 0 to 1, that is 0 to 100 percent"));
     }
     Ok(())
 }

@@ -18,6 +18,12 @@ use crate::error::Result;
 pub(crate) struct Place {
     /// How long a claimed photo is held, in seconds.
     pub(crate) lease_seconds: i32,
+    /// The annotator is on pause: nothing is taken.
+    pub(crate) paused: bool,
+    /// Share of the annotator's photos that are gold.
+    pub(crate) gold_rate: f64,
+    /// Photos that the annotator has had since gold was first mixed in, those in hand left out; none before that.
+    pub(crate) finished: Option<i64>,
     epoch: i64,
     kept: Option<Kept>,
 }
@@ -36,7 +42,8 @@ impl Place {
     /// The annotator's place. Locks the annotator's row, as [`crate::slots::lock_annotator`] does.
     pub(crate) async fn lock(connection: &mut PgConnection, annotator_id: i64) -> Result<Self> {
         let row = sqlx::query!(
-            r#"SELECT p.lease_seconds, p.queue_epoch, q.priority AS "priority?", q.photo_id AS "photo_id?",
+            r#"SELECT p.lease_seconds, p.queue_epoch, p.gold_rate, a.paused_at IS NOT NULL AS "paused!",
+                      a.photos_done - a.gold_from AS finished, q.priority AS "priority?", q.photo_id AS "photo_id?",
                       q.since AS "since?"
                FROM annotators a JOIN projects p ON p.id = a.project_id
                LEFT JOIN queue_places q ON q.annotator_id = a.id AND q.epoch = p.queue_epoch
@@ -52,7 +59,14 @@ impl Place {
             (Some(priority), Some(photo_id), Some(since)) => Some(Kept { priority, photo_id, since }),
             _ => None,
         };
-        Ok(Self { lease_seconds: row.lease_seconds, epoch: row.queue_epoch, kept })
+        Ok(Self {
+            lease_seconds: row.lease_seconds,
+            paused: row.paused,
+            gold_rate: row.gold_rate,
+            finished: row.finished,
+            epoch: row.queue_epoch,
+            kept,
+        })
     }
 
     /// Whether the walk begins at the beginning.

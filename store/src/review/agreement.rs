@@ -33,7 +33,8 @@ pub async fn pairs(actor: &Actor, db: &Db, project: &str) -> Result<Vec<Disputed
                SELECT l.photo_id, l.attribute_id,
                       array_agg(DISTINCT coalesce(v.key, l.answer) COLLATE "C") AS answers
                FROM labels l LEFT JOIN attribute_values v ON v.id = l.value_id
-               WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL
+               WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL AND NOT l.gold
+                 AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
                GROUP BY l.photo_id, l.attribute_id
                HAVING count(DISTINCT coalesce(v.key, l.answer)) > 1)
            SELECT d.attribute_id, a.key AS "a!", b.key AS "b!", count(*) AS "photos!",

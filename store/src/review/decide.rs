@@ -1,6 +1,6 @@
 //! Reviewers' decisions.
 
-use kenami_domain::view::review::{Decision, DecisionInput};
+use kenami_domain::view::review::{Cause, Decision, DecisionInput};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -11,15 +11,16 @@ use crate::{
     catalog::Catalog,
     db::Db,
     error::{Error, Result},
-    queue,
-    rights::{self, Operation},
+    gold, queue,
+    rights::{self, Access, Operation},
     slots,
 };
 
 /// The most characters of a reason.
 pub const MAX_REASON: usize = 1_000;
 
-/// Decides what holds for one photo and attribute; an earlier decision is superseded. An exact duplicate stands for its
+/// Decides what holds for one photo and attribute; an earlier decision is superseded, and a gold answer that said something
+/// else ends. An exact duplicate stands for its
 /// original.
 ///
 /// # Errors
@@ -35,25 +36,10 @@ pub async fn decide(actor: &Actor, db: &Db, project: &str, input: DecisionInput)
     let entry = catalog.annotated_by_key(&input.attribute)?;
     let (answer, value_id) = entry.offered(&input.answer).map_err(|message| Error::invalid("answer", message))?;
     let photo_id = labelled_photo(&mut *tx, access.project_id, input.photo_id).await?;
-    let superseded = supersede(&mut tx, photo_id, entry.id).await?;
-    sqlx::query!(
-        "INSERT INTO adjudications (project_id, photo_id, attribute_id, reviewer_id, answer, value_id, cause, reason,
-                                    guideline_version_id, supersedes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-                 (SELECT id FROM guideline_versions WHERE attribute_id = $3 AND version IS NOT NULL
-                  ORDER BY version DESC LIMIT 1), $9)",
-        access.project_id,
-        photo_id,
-        entry.id,
-        access.user_id,
-        answer,
-        value_id,
-        input.cause.as_str(),
-        input.reason.trim(),
-        superseded,
-    )
-    .execute(&mut *tx)
-    .await?;
+    let decision =
+        NewDecision { photo_id, attribute_id: entry.id, answer, value_id, cause: input.cause, reason: &input.reason };
+    append(&mut tx, &access, &decision).await?;
+    gold::follow_decision(&mut tx, photo_id, entry.id, access.user_id).await?;
     settle(&mut tx, photo_id).await?;
     let details = json!({
         "photo": photo_id, "attribute": input.attribute, "answer": input.answer, "cause": input.cause,
@@ -77,10 +63,46 @@ pub async fn reopen(actor: &Actor, db: &Db, project: &str, photo_id: i64, attrib
     let entry = catalog.annotated_by_key(attribute)?;
     let photo_id = labelled_photo(&mut *tx, access.project_id, photo_id).await?;
     supersede(&mut tx, photo_id, entry.id).await?.ok_or(Error::NotFound("decision"))?;
+    gold::follow_decision(&mut tx, photo_id, entry.id, access.user_id).await?;
     settle(&mut tx, photo_id).await?;
     let details = json!({ "photo": photo_id, "attribute": attribute, "reopened": true });
     audit::record(&mut tx, &access, Operation::Decide, details).await?;
     Ok(tx.commit().await?)
+}
+
+/// A decision in the database's terms.
+pub(crate) struct NewDecision<'a> {
+    pub(crate) photo_id: i64,
+    pub(crate) attribute_id: i64,
+    /// The columns `answer` and `value_id`.
+    pub(crate) answer: &'static str,
+    pub(crate) value_id: Option<i64>,
+    pub(crate) cause: Cause,
+    pub(crate) reason: &'a str,
+}
+
+/// Appends a decision under the guideline in force; the one that stands is superseded.
+pub(crate) async fn append(connection: &mut PgConnection, access: &Access, decision: &NewDecision<'_>) -> Result<()> {
+    let superseded = supersede(connection, decision.photo_id, decision.attribute_id).await?;
+    sqlx::query!(
+        "INSERT INTO adjudications (project_id, photo_id, attribute_id, reviewer_id, answer, value_id, cause, reason,
+                                    guideline_version_id, supersedes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                 (SELECT id FROM guideline_versions WHERE attribute_id = $3 AND version IS NOT NULL
+                  ORDER BY version DESC LIMIT 1), $9)",
+        access.project_id,
+        decision.photo_id,
+        decision.attribute_id,
+        access.user_id,
+        decision.answer,
+        decision.value_id,
+        decision.cause.as_str(),
+        decision.reason.trim(),
+        superseded,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Ends the decision that stands and returns its id. Locks the photo, so that of two reviewers one comes first.

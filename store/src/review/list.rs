@@ -93,7 +93,8 @@ async fn find(
            FROM photos p CROSS JOIN LATERAL (
                SELECT l.attribute_id, array_position($2::bigint[], l.attribute_id) AS place
                FROM labels l
-               WHERE l.photo_id = p.id AND l.superseded_at IS NULL
+               WHERE l.photo_id = p.id AND l.superseded_at IS NULL AND NOT l.gold
+                 AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
                  AND l.attribute_id = ANY($2) AND ($3::bigint IS NULL OR l.attribute_id = $3)
                GROUP BY l.attribute_id
                HAVING CASE WHEN $4 THEN bool_or(l.answer = $5 OR l.value_id = ANY($6))

@@ -45,6 +45,7 @@ async fn votes(
            JOIN labels l ON l.photo_id = w.photo_id AND l.attribute_id = w.attribute_id AND l.superseded_at IS NULL
            JOIN annotators a ON a.id = l.annotator_id
            LEFT JOIN guideline_versions g ON g.id = l.guideline_version_id
+           WHERE NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
            ORDER BY l.created_at, l.id"#,
         photos,
         attributes,

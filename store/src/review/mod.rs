@@ -8,6 +8,7 @@ mod load;
 
 pub use agreement::{agreement, pairs};
 pub use decide::{MAX_REASON, decide, reopen};
+pub(crate) use decide::{NewDecision, append};
 pub use history::decisions;
 pub use list::{disagreement, disagreements};
 
@@ -16,7 +17,7 @@ use sqlx::PgExecutor;
 use crate::error::{Error, Result};
 
 /// The photo of the project that carries the labels: `photo_id` itself, or the original of an exact duplicate.
-async fn labelled_photo(db: impl PgExecutor<'_>, project_id: i64, photo_id: i64) -> Result<i64> {
+pub(crate) async fn labelled_photo(db: impl PgExecutor<'_>, project_id: i64, photo_id: i64) -> Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT coalesce(duplicate_of, id) AS "id!" FROM photos WHERE id = $1 AND project_id = $2"#,
         photo_id,

@@ -10,11 +10,14 @@ use kenami_domain::{
     schema::{Attribute, AttributeKind, Prior, Texts},
     view::{
         dataset::FreezeInput,
+        gold::GoldRow,
         grid::{GridAnswer, GridSubmission},
         guidelines::{Doubt, DraftEdit, GuidelineText, NamesEdit},
         job::JobKind,
         project::ProjectSettings,
         queue::QueueOrder,
+        quiz::QuizSubmission,
+        report::DoubtInput,
         review::{Cause, DecisionInput, DisagreementFilter},
         run::{CurvePoint, TrainInput},
         suggestions::{PredictionRow, SourceInput, SourceKind},
@@ -24,12 +27,13 @@ use kenami_store::{
     actor::Actor,
     annotate, curves, datasets,
     error::Result,
+    gold,
     grid::{self, ScreenQuery},
     guidelines,
     jobs::{self, JobProgress, Outcome},
-    labels, links, members, people,
+    labels, links, members, oversight, people,
     photos::{self, PhotoQuery},
-    preferences, projects, queue, review,
+    preferences, projects, queue, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
     schema, suggestions, tokens,
@@ -125,7 +129,7 @@ fn people_and_projects() -> Vec<Call> {
         ManageProject: projects::settings(PETS);
         ManageProject: projects::update(PETS, ProjectSettings {
             name: "Pets".to_owned(), description: String::new(), overlap: 2, overlap_share: 1.0, extra_votes: 0,
-            queue_order: QueueOrder::Order, lease_seconds: 900,
+            queue_order: QueueOrder::Order, lease_seconds: 900, gold: Default::default(),
         });
         ManageProject: queue::reprioritise(PETS);
         ImportPhotos: queue::photos_imported(PETS);
@@ -198,7 +202,29 @@ fn photos_and_labels() -> Vec<Call> {
             photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
             cause: Cause::Slip, reason: "Look at the tip".to_owned(),
         });
+        ManageGold: gold::make(PETS, g.photo_id, "ear");
+        ManageGold: gold::make_many(PETS, 1);
+        ManageGold: gold::put(PETS, &[GoldRow {
+            line: 2, image: "a.jpg".to_owned(), attribute: "ear".to_owned(), answer: Answer::from("erect"),
+            explanation: String::new(),
+        }]);
+        ManageGold: gold::list(PETS, None, 10);
+        ManageGold: gold::summary(PETS);
+        ManageGold: gold::remove(PETS, g.photo_id, "ear");
         Decide: review::reopen(PETS, g.photo_id, "ear");
+        ReadReports: reports::annotators(PETS);
+        ReadReports: reports::annotator(PETS, g.annotator_id);
+        Annotate: reports::mine(PETS);
+        ReadReports: reports::progress(PETS);
+        OverseeAnnotators: oversight::pause(PETS, g.annotator_id);
+        OverseeAnnotators: oversight::resume(PETS, g.annotator_id);
+        OverseeAnnotators: oversight::doubt_count(PETS, g.annotator_id, &DoubtInput::default());
+        OverseeAnnotators: oversight::doubt(PETS, g.annotator_id, &DoubtInput::default());
+        OverseeAnnotators: oversight::undo_doubt(PETS, g.annotator_id, doubt(g).await);
+        Annotate: quiz::state(PETS);
+        Annotate: quiz::begin(PETS);
+        Annotate: quiz::answer(PETS, &QuizSubmission { quiz_id: g.quiz_id, photo_id: g.photo_id, answers: Vec::new() });
+        OverseeAnnotators: quiz::grant(PETS, g.annotator_id, false);
     };
     calls.push(Call {
         name: "links::accept".to_owned(),
@@ -213,6 +239,12 @@ fn photos_and_labels() -> Vec<Call> {
         },
     });
     calls
+}
+
+/// A doubt about the annotator's labels that stands; 0, which is none, where there is none.
+async fn doubt(g: &Ground) -> i64 {
+    let newest = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM annotator_doubts WHERE undone_at IS NULL");
+    newest.fetch_one(&g.db).await.expect("a number")
 }
 
 /// The answer to the photo that the annotator has in hand, as if it had been on a screen.

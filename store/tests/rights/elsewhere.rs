@@ -9,6 +9,8 @@ use kenami_domain::{
         dataset::FreezeInput,
         grid::{GridAnswer, GridSubmission},
         guidelines::{DraftEdit, ExampleEdit, RuleEdit},
+        quiz::QuizSubmission,
+        report::DoubtInput,
         review::{Cause, DecisionInput},
         run::TrainInput,
     },
@@ -16,7 +18,7 @@ use kenami_domain::{
 use kenami_store::{
     annotate, datasets,
     error::Error,
-    grid, guidelines, members, photos, review,
+    gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter},
     suggestions, tokens,
@@ -64,6 +66,18 @@ fn of_another_project() -> Vec<Call> {
             cause: Cause::Slip, reason: String::new(),
         });
         Decide: review::reopen(OTHER, g.photo_id, "ear");
+        ManageGold: gold::make(OTHER, g.photo_id, "ear");
+        ManageGold: gold::remove(OTHER, g.photo_id, "ear");
+        ReadReports: reports::annotator(OTHER, g.annotator_id);
+        OverseeAnnotators: oversight::pause(OTHER, g.annotator_id);
+        OverseeAnnotators: oversight::resume(OTHER, g.annotator_id);
+        OverseeAnnotators: oversight::doubt_count(OTHER, g.annotator_id, &DoubtInput::default());
+        OverseeAnnotators: oversight::doubt(OTHER, g.annotator_id, &DoubtInput::default());
+        OverseeAnnotators: oversight::undo_doubt(OTHER, g.annotator_id, 1);
+        OverseeAnnotators: quiz::grant(OTHER, g.annotator_id, true);
+        Annotate: quiz::answer(OTHER, &QuizSubmission {
+            quiz_id: g.quiz_id, photo_id: g.photo_id, answers: Vec::new(),
+        });
         Freeze: datasets::freeze(OTHER, FreezeInput {
             name: "v2".to_owned(), policy: Policy::Crowdlab, run: Some("first".to_owned()), seed: 0,
         });

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kenami_domain::{roles::Role, view::annotate::ClaimedPhoto};
+use kenami_domain::{
+    roles::Role,
+    view::annotate::{ClaimedPhoto, Stopped},
+};
 use leptos::{ev, html, prelude::*, task::spawn_local};
 
 use super::{
@@ -198,6 +201,7 @@ pub fn Empty(
 ) -> impl IntoView {
     let desk = expect_context::<Desk>();
     let lead = lead == Role::Lead;
+    let quiz = format!("/p/{key}/quiz");
     let again = move |_| desk.driver.send(Event::Refill);
     let ask_again = move |words: &'static str| view! { <Button weight=Weight::Primary on:click=again>{words}</Button> };
     let link = move |path: &str, words: &'static str| {
@@ -235,6 +239,20 @@ pub fn Empty(
                     "{count} photos are with other annotators now. What they give back shows up here by itself."
                 )}</p>
                 {ask_again(t!("Look again"))}
+            </EmptyState>
+        }
+        .into_any(),
+        State::Stopped(Stopped::Paused) => view! {
+            <EmptyState title=t!("Your work is on pause")>
+                <p>{t!("A lead of this project has paused your annotating. Your answers are kept. Ask the lead when it goes on; photos then show up here by themselves.")}</p>
+                {ask_again(t!("Look again"))}
+            </EmptyState>
+        }
+        .into_any(),
+        State::Stopped(Stopped::Quiz) => view! {
+            <EmptyState title=t!("First a short quiz")>
+                <p>{t!("Before your first photo you answer a few whose right answer is known, and see the rule where you were wrong.")}</p>
+                <a class="button button-primary" href=quiz>{t!("To the quiz")}</a>
             </EmptyState>
         }
         .into_any(),

@@ -10,6 +10,7 @@ mod list;
 mod review;
 mod votes;
 
+use kenami_domain::roles::Role;
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_query_map;
 
@@ -64,8 +65,12 @@ pub fn DisagreementsPage() -> impl IntoView {
         move || (project.key.get(), selected.get()),
         |(key, selected)| async move {
             match selected {
-                Some((photo_id, attribute)) => api::review::one_disagreement(key, photo_id, attribute).await.map(Some),
-                None => Ok(None),
+                Some((photo_id, attribute)) => {
+                    let role = api::projects::read_project(key.clone()).await?.role;
+                    let one = api::review::one_disagreement(key, photo_id, attribute).await?;
+                    Ok((Some(one), role))
+                }
+                None => Ok((None, Role::Reviewer)),
             }
         },
     );
@@ -94,9 +99,9 @@ pub fn DisagreementsPage() -> impl IntoView {
                     }
                 })}
             }),
-            Some(_) => Either::Right(loaded_both(guides, one, move |guides, one| match one {
+            Some(_) => Either::Right(loaded_both(guides, one, move |guides, (one, role)| match one {
                 Some(one) => Either::Left(view! {
-                    <Review one guides queue filter key=project.key.get_untracked() changed=Callback::new(move |()| changed())/>
+                    <Review one guides queue filter role key=project.key.get_untracked() changed=Callback::new(move |()| changed())/>
                 }),
                 None => Either::Right(view! { <ErrorView error=ApiError::NotFound("disagreement".to_owned())/> }),
             })),

@@ -1,6 +1,8 @@
 //! One disagreement: the photo, the votes, the rules, the decision.
 
 use kenami_domain::{
+    gold,
+    roles::Role,
     schema::Attribute,
     view::{
         guidelines::Guideline,
@@ -16,7 +18,7 @@ use super::{
     votes::{DisputedRules, Standing, Votes},
 };
 use crate::{
-    api::{ApiError, review},
+    api::{self, ApiError, review},
     components::{
         alert::ErrorView,
         button::{Button, Weight},
@@ -41,6 +43,8 @@ pub fn Review(
     filter: Memo<Filter>,
     /// The project's key.
     key: String,
+    /// The user's role.
+    role: Role,
     /// Called when a decision was made or taken back.
     changed: Callback<()>,
 ) -> impl IntoView {
@@ -60,6 +64,7 @@ pub fn Review(
         deciding: RwSignal::new(one.decision.is_none()),
         key: StoredValue::new(key.clone()),
         neighbours,
+        lead: role == Role::Lead,
         changed,
     };
     let values: Vec<String> = attribute.values.iter().filter(|v| !v.retired).map(|v| v.key.clone()).collect();
@@ -151,6 +156,8 @@ struct Desk {
     deciding: RwSignal<bool>,
     key: StoredValue<String>,
     neighbours: Memo<Neighbours>,
+    /// The user leads the project.
+    lead: bool,
     changed: Callback<()>,
 }
 
@@ -291,11 +298,24 @@ fn Decided(
         });
     };
     let next = move || desk.neighbours.with(|n| n.next.clone().unwrap_or_else(|| n.list.clone()));
+    // Leads alone, and a decision that leaves it open cannot be right.
+    let may_be_gold = desk.lead && gold::can_be_right(&decision.answer);
+    let make_gold = move |_| {
+        let (photo_id, attribute) = desk.one.with_untracked(|one| (one.photo.id, one.attribute.clone()));
+        let key = desk.key.get_value();
+        spawn_local(async move {
+            match api::gold::make_gold(key, photo_id, attribute).await {
+                Ok(()) => toasts.good(t!("This answer is gold now.")),
+                Err(error) => toasts.bad(error.to_string()),
+            }
+        });
+    };
     view! {
         <Standing decision attribute/>
         <div class="row">
             <a class="button button-primary" href=next>{t!("Next")} " " <kbd>"Enter"</kbd></a>
             <Button on:click=change>{t!("Change")}</Button>
+            {may_be_gold.then(|| view! { <Button on:click=make_gold>{t!("Make gold")}</Button> })}
             <Button weight=Weight::Quiet on:click=reopen>{t!("Open again")}</Button>
         </div>
     }

@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use kenami_domain::{
     answer::Answer,
-    view::annotate::{Claimed, ClaimedPhoto, GivenAnswer, MyProgress, Submission},
+    view::annotate::{Claimed, ClaimedPhoto, GivenAnswer, MyProgress, Stopped, Submission},
 };
 use uuid::Uuid;
 
@@ -133,6 +133,8 @@ pub enum Stage {
     AllDone,
     /// The rest is held by others: as many slots.
     HeldByOthers(i64),
+    /// This annotator is given no photos.
+    Stopped(Stopped),
     /// Photos could not be fetched.
     Trouble(Failure),
 }
@@ -147,6 +149,7 @@ pub struct Session {
     outbox: Outbox,
     progress: MyProgress,
     held_by_others: i64,
+    stopped: Option<Stopped>,
     /// Claims that were answered here: a server that has not seen the answers yet offers them again.
     answered: BTreeSet<i64>,
     ready: BTreeSet<i64>,
@@ -173,6 +176,7 @@ impl Session {
             outbox: Outbox::default(),
             progress: MyProgress::default(),
             held_by_others: 0,
+            stopped: None,
             answered: BTreeSet::new(),
             ready: BTreeSet::new(),
             claiming: false,
@@ -361,6 +365,12 @@ impl Session {
     fn claimed(&mut self, claimed: Claimed, now: f64) -> Vec<Effect> {
         (self.claiming, self.claimed_once, self.claim_failure) = (false, true, None);
         (self.progress, self.held_by_others, self.extended_at) = (claimed.progress, claimed.held_by_others, now);
+        self.stopped = claimed.stopped;
+        if self.stopped.is_some() {
+            // What was in hand has gone back to the queue.
+            self.queue.clear();
+            self.current = None;
+        }
         for photo in claimed.photos {
             let here = self.holds(photo.claim_id);
             let stale = self.answered.contains(&photo.claim_id)
@@ -499,6 +509,9 @@ impl Session {
         }
         if !self.claimed_once {
             return Stage::Loading;
+        }
+        if let Some(stopped) = self.stopped {
+            return Stage::Stopped(stopped);
         }
         match (self.progress.project_total, self.held_by_others) {
             (0, _) => Stage::NoPhotos,

@@ -47,6 +47,7 @@ fn claimed(ids: impl IntoIterator<Item = i64>) -> Claimed {
         photos: ids.into_iter().map(photo).collect(),
         progress: MyProgress { done: 0, open: 20, project_done: 0, project_total: 40 },
         held_by_others: 0,
+        stopped: None,
     }
 }
 
@@ -384,6 +385,7 @@ fn an_empty_page_says_why() {
         photos: vec![],
         progress: MyProgress { done: 0, open, project_done: 0, project_total: total },
         held_by_others: others,
+        stopped: None,
     };
     for (answer, stage) in [
         (empty(0, 0, 0), Stage::NoPhotos),
@@ -399,6 +401,18 @@ fn an_empty_page_says_why() {
         session.handle(Event::ClaimFailed(Failure::Unreachable), 10_200.0);
         assert!(asked(&session.handle(Event::Tick, 16_000.0)).is_some(), "and it asks by itself after a while");
     }
+}
+
+#[test]
+fn somebody_on_pause_is_told_and_goes_on_when_it_ends() {
+    let mut session = working();
+    session.handle(value("drop"), 1.0);
+    session.handle(Event::Claimed(Claimed { stopped: Some(Stopped::Paused), ..claimed([]) }), 2.0);
+    assert_eq!((session.stage(), session.held()), (Stage::Stopped(Stopped::Paused), vec![]));
+    assert_eq!(session.handle(value("long"), 3.0), vec![], "there is no photo to answer");
+    assert!(asked(&session.handle(Event::Tick, 20_000.0)).is_some(), "it looks again by itself");
+    session.handle(Event::Claimed(claimed([3, 4])), 20_001.0);
+    assert_eq!((session.stage(), shown(&session)), (Stage::Working, Some(3)));
 }
 
 #[test]

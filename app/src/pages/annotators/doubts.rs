@@ -1,0 +1,200 @@
+//! Doubts about an annotator's labels: which, how many, and taking them back.
+
+use kenami_domain::{
+    schema::AttributeKind,
+    view::{
+        project::Project,
+        report::{DoubtCount, DoubtInput, DoubtRow},
+    },
+};
+use leptos::{prelude::*, task::spawn_local};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    api::{
+        ApiError,
+        reports::{UndoDoubt, count_doubt, doubt_labels},
+    },
+    components::{
+        alert::ErrorAlert,
+        button::{Button, Weight},
+        dialog::Dialog,
+        field::Field,
+        page::Table,
+        time::Ago,
+        toast::use_toasts,
+    },
+    text,
+};
+
+/// Chooses labels, shows how many they are, and puts them in doubt once that is confirmed.
+#[component]
+pub fn DoubtForm(
+    /// The project.
+    project: Project,
+    /// The annotator.
+    annotator_id: i64,
+    /// Counts up when something has changed.
+    changed: RwSignal<u32>,
+) -> impl IntoView {
+    let (attribute, since, reason) =
+        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
+    let count = RwSignal::new(None::<DoubtCount>);
+    let error = RwSignal::new(None::<ApiError>);
+    let toasts = use_toasts();
+    let key = StoredValue::new(project.key.clone());
+    let input = move || DoubtInput {
+        attribute: Some(attribute.get_untracked()).filter(|key| !key.is_empty()),
+        since: start_of_day(&since.get_untracked()),
+        reason: reason.get_untracked(),
+    };
+    let ask = move |_| {
+        busy.set(true);
+        let input = input();
+        spawn_local(async move {
+            let counted = count_doubt(key.get_value(), annotator_id, input).await;
+            busy.try_set(false);
+            match counted {
+                Ok(found) => {
+                    error.try_set(None);
+                    count.try_set(Some(found));
+                    open.try_set(true);
+                }
+                Err(failed) => drop(error.try_set(Some(failed))),
+            }
+        });
+    };
+    let doubt = move |_| {
+        busy.set(true);
+        let input = input();
+        spawn_local(async move {
+            let done = doubt_labels(key.get_value(), annotator_id, input).await;
+            busy.try_set(false);
+            open.try_set(false);
+            match done {
+                Ok(done) => {
+                    error.try_set(None);
+                    toasts.good(n!(done.labels, "{count} label is in doubt.", "{count} labels are in doubt."));
+                    changed.try_update(|n| *n += 1);
+                }
+                Err(failed) => drop(error.try_set(Some(failed))),
+            }
+        });
+    };
+    let language = text::language();
+    let options = project
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.kind == AttributeKind::Annotated)
+        .map(|attribute| view! { <option value=attribute.key.clone()>{text::attribute_name(attribute, language)}</option> })
+        .collect_view();
+    view! {
+        <ErrorAlert error/>
+        <div class="form-inline">
+            <Field id="doubt-attribute" label=t!("Attribute")>
+                <select class="select" id="doubt-attribute" on:change=move |event| attribute.set(event_target_value(&event))>
+                    <option value="">{t!("All")}</option>
+                    {options}
+                </select>
+            </Field>
+            <Field id="doubt-since" label=t!("Given since (UTC)") hint=t!("Empty: all of them.")>
+                <input class="input" id="doubt-since" type="date" on:input=move |event| since.set(event_target_value(&event))/>
+            </Field>
+            <Field id="doubt-reason" label=t!("Why")>
+                <input class="input" id="doubt-reason" maxlength="1000" on:input=move |event| reason.set(event_target_value(&event))/>
+            </Field>
+            <Button busy on:click=ask>{t!("Put in doubt…")}</Button>
+        </div>
+        <Dialog open title=t!("Put labels in doubt?")>
+            {move || count.get().map(|count| view! {
+                <p>
+                    {text::arranged(
+                        t!("{labels} on {photos} no longer count. The photos go back to the queue, for other annotators."),
+                        [
+                            ("labels", view! { <b>{n!(count.labels, "{count} label", "{count} labels")}</b> }.into_any()),
+                            ("photos", n!(count.photos, "{count} photo", "{count} photos").into_any()),
+                        ],
+                    )}
+                </p>
+                <div class="dialog-actions">
+                    <Button on:click=move |_| open.set(false)>{t!("Keep them")}</Button>
+                    <Button weight=Weight::Danger busy disabled=count.labels == 0 on:click=doubt>{t!("Put in doubt")}</Button>
+                </div>
+            })}
+        </Dialog>
+    }
+}
+
+/// The first moment of a day as a date field gives it, in UTC.
+fn start_of_day(date: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(&format!("{date}T00:00:00Z"), &Rfc3339).ok()
+}
+
+/// Doubts that stand and doubts that were taken back.
+#[component]
+pub fn Doubts(
+    /// The project.
+    project: Project,
+    /// The annotator.
+    annotator_id: i64,
+    /// Newest first.
+    doubts: Vec<DoubtRow>,
+    /// Takes one back.
+    undo: ServerAction<UndoDoubt>,
+) -> impl IntoView {
+    (!doubts.is_empty()).then(|| {
+        let language = text::language();
+        let rows = doubts
+            .into_iter()
+            .map(|doubt| {
+                let what = match &doubt.attribute {
+                    Some(key) => text::attribute_name_of(&project.attributes, key, language),
+                    None => t!("all attributes").to_owned(),
+                };
+                let since = doubt.since.map_or_else(String::new, |at| t!(", since {date}", date = at.date()));
+                let key = project.key.clone();
+                let take_back = move |_| {
+                    undo.dispatch(UndoDoubt { key: key.clone(), annotator_id, doubt_id: doubt.id });
+                };
+                let end = match doubt.undone_at {
+                    Some(at) => view! { <span class="quiet">{text::arranged(t!("taken back {time}"), [("time", view! { <Ago at/> }.into_any())])}</span> }.into_any(),
+                    None => view! { <Button busy=undo.pending() on:click=take_back>{t!("Take back")}</Button> }.into_any(),
+                };
+                view! {
+                    <tr>
+                        <th scope="row">{what}{since}</th>
+                        <td class="numeric">{text::number(doubt.labels)}</td>
+                        <td class="numeric">{text::number(doubt.photos)}</td>
+                        <td>{doubt.reason}</td>
+                        <td>{doubt.by}", "<Ago at=doubt.created_at/></td>
+                        <td class="end">{end}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <Table caption=t!("Doubts")>
+                <thead><tr>
+                    <th scope="col">{t!("Labels of")}</th><th scope="col" class="numeric">{t!("Labels")}</th>
+                    <th scope="col" class="numeric">{t!("Photos")}</th><th scope="col">{t!("Why")}</th><th scope="col">{t!("By")}</th>
+                    <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </Table>
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_date_begins_at_midnight_utc() {
+        assert_eq!(start_of_day("2026-11-27"), Some(datetime!(2026-11-27 00:00 UTC)));
+        assert_eq!(start_of_day(""), None);
+    }
+}
