@@ -27,6 +27,7 @@ pub mod dataset;
 pub mod freeze;
 pub mod gold;
 pub mod keys;
+pub mod label_issues;
 pub mod language;
 pub mod metrics;
 pub mod names;

@@ -111,3 +111,24 @@ test('the grid in the dark', async () => {
   await open(page, `${project}/suggestions`);
   await look(page, 'dark-suggestions');
 });
+
+test('predictions from a file become the suggestions', async () => {
+  const labels = await (await context.request.get(`${project}/labels.csv`)).text();
+  const photos = [...new Set(labels.split('\n').slice(1).map((line) => line.split(',')[0]))].filter(Boolean).slice(0, 3);
+  const rows = photos.map((photo) => `${photo},ear,drop,0.75\n${photo},ear,erect,0.25\n${photo},breed,pug,1\n`).join('');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await open(page, `${project}/suggestions`);
+  await page.getByText('From a file').click();
+  const send = async (text: string) => {
+    const name = 'predictions_of_a_model_with_a_name_that_is_longer_than_any_column.csv';
+    await page.getByLabel('Predictions').setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from(text) });
+    await page.getByRole('button', { name: 'Suggest from the file' }).click();
+  };
+  await send(`image,attribute,answer,probability\n${photos[0]},ear,drop,two\n`);
+  await expect(page.getByText('line 2, column probability')).toBeVisible();
+  await look(page, 'suggestions-file-refused');
+  await send(`image,attribute,answer,probability\n${rows}`);
+  await expect(page.getByText('3 suggestions are in use now.')).toBeVisible();
+  await expect(page.getByText('ear: 3 photos')).toBeVisible();
+  await look(page, 'suggestions-file');
+});

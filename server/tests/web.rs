@@ -11,7 +11,7 @@ use axum::{
 use futures::StreamExt;
 use kenami_domain::{
     roles::Role,
-    schema::{Attribute, AttributeKind},
+    schema::{Attribute, AttributeKind, AttributeValue},
     view::{
         dataset::FreezeInput,
         job::{Job, JobKind, JobState},
@@ -26,7 +26,7 @@ use kenami_store::{
     jobs::{self, JobProgress, Outcome},
     members,
     photos::{self, NewFile, NewPhoto, PhotoQuery},
-    projects, runs, schema,
+    projects, runs, schema, suggestions,
 };
 use leptos::server_fn::ServerFn;
 use serde_json::{Value, json};
@@ -183,6 +183,41 @@ async fn an_upload_that_does_not_fit_leaves_nothing_behind(db: PgPool) {
     assert_eq!(upload(&site, Some(&lead), &[("huge.png", &huge)]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(spooled(&site), 0);
     assert!(jobs::list(&Actor::System, &db, PROJECT, 10).await.expect("jobs").is_empty());
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_file_of_predictions_becomes_the_source(db: PgPool) {
+    let (site, [lead, annotator, stranger]) = site_with_members(&db).await;
+    add_photos(&site, 2).await;
+    let value = |key: &str| AttributeValue { key: key.to_owned(), names: Default::default(), retired: false };
+    let ear = Attribute {
+        key: "ear".to_owned(),
+        names: Default::default(),
+        kind: AttributeKind::Annotated,
+        values: vec![value("drop"), value("erect")],
+    };
+    schema::ensure_attribute(&Actor::System, &db, PROJECT, &ear).await.expect("an attribute");
+    let send = async |cookie: Option<&str>, text: &str, control: &str| {
+        let mut headers =
+            vec![("sec-fetch-site", "same-origin"), ("content-type", "multipart/form-data; boundary=limit")];
+        headers.extend(cookie.map(|cookie| ("cookie", cookie)));
+        let path = format!("/upload/{PROJECT}/predictions?control={control}");
+        site.send(Method::POST, &path, &headers, multipart(&[("model.csv", text.as_bytes())])).await
+    };
+    let file = "image,attribute,answer,probability\nphoto_0.png,ear,drop,0.9\nphoto_0.png,breed,pug,0.8\n\
+                photo_1.png,ear,drop,0.3\nphoto_1.png,ear,erect,0.7\n";
+    assert_eq!(send(None, file, "10").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(Some(&stranger), file, "10").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(send(Some(&annotator), file, "10").await.status, StatusCode::FORBIDDEN);
+    let bad = send(Some(&lead), &file.replace("0.7", "7"), "10").await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    assert!(bad.body.contains("model.csv") && bad.body.contains("line 5, column probability"), "{}", bad.body);
+    assert_eq!(send(Some(&lead), file, "101").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(suggestions::source(&Actor::System, &db, PROJECT).await.expect("a source").is_none());
+    let taken = send(Some(&lead), file, "10").await;
+    assert_eq!((taken.status, taken.body.as_str()), (StatusCode::OK, r#"{"suggestions":2}"#));
+    let source = suggestions::source(&Actor::System, &db, PROJECT).await.expect("a source").expect("one");
+    assert_eq!((source.name.as_str(), source.control_share), ("model.csv", 0.1));
 }
 
 /// Server-sent events as they come: name and data.

@@ -1,17 +1,19 @@
--- A walk along the index suggestions_grid: photos of one suggested value, the surest first, that the annotator has not
--- answered for this attribute and may see, held by them or open. $1 source, $2 attribute, $3 value, $4 annotator, $5 claims to
--- leave out, $6 how many.
-SELECT s.photo_id, c.id AS "claim_id?", s.probability
-FROM suggestions s
-JOIN suggestion_sources o ON o.id = s.source_id
-JOIN tasks t ON t.photo_id = s.photo_id
-LEFT JOIN claims c ON c.annotator_id = $4 AND c.photo_id = s.photo_id AND c.released_at IS NULL
-WHERE s.source_id = $1 AND s.attribute_id = $2 AND s.value_id = $3
-  AND CASE WHEN c.id IS NULL THEN t.taken < t.needed ELSE c.done_at IS NULL AND c.id <> ALL ($5::bigint[]) END
-  AND NOT EXISTS (
-      SELECT 1 FROM labels l
-      WHERE l.photo_id = s.photo_id AND l.attribute_id = $2 AND l.annotator_id = $4 AND l.superseded_at IS NULL
-  )
-  AND NOT suggestion_control(s.photo_id, $4, o.control_share)
-ORDER BY s.probability DESC, s.photo_id
+-- Photos of one suggested value for the annotator's next screen: those that they hold, and open ones from their place on.
+-- $1 source, $2 attribute, $3 value, $4 annotator, $5 claims to leave out, $6 how many.
+WITH place AS (
+    SELECT probability, photo_id FROM grid_places
+    WHERE annotator_id = $4 AND source_id = $1 AND attribute_id = $2 AND value_id = $3
+      AND begun_at > now() - interval '10 minutes'
+)
+SELECT photo_id AS "photo_id!", claim_id, probability AS "probability!" FROM (
+    SELECT h.photo_id, h.claim_id, h.probability FROM grid_held($1, $2, $3, $4, $5) h
+    UNION ALL
+    SELECT w.photo_id, NULL, w.probability
+    FROM (VALUES (1)) one
+    LEFT JOIN place ON true
+    CROSS JOIN LATERAL grid_open(
+        $1, $2, $3, $4, coalesce(place.probability, 2), coalesce(place.photo_id, 0), $6
+    ) w
+) c
+ORDER BY probability DESC, photo_id DESC
 LIMIT $6

@@ -70,6 +70,11 @@ impl Catalog {
             .ok_or(Error::NotFound("attribute"))
     }
 
+    /// Whether the attribute with this key comes with the photo.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.attribute.key == key && entry.attribute.kind == AttributeKind::Given)
+    }
+
     pub(crate) fn by_id(&self, id: i64) -> Result<&Entry> {
         let index =
             self.by_id.get(&id).ok_or_else(|| Error::internal(format!("attribute {id} is of another project")))?;

@@ -37,7 +37,12 @@ async fn suggested(db: PgPool, photos: usize, control_share: f32) -> (World, Act
     for n in 0..photos {
         let sure = 0.5 + n as f32 / 1000.0;
         let (first, second) = if n % 2 == 0 { ("drop", "erect") } else { ("erect", "drop") };
-        rows.extend([row(n, "ear", second, 0.1), row(n, "ear", first, sure), row(n, "coat", "short", sure)]);
+        rows.extend([
+            row(n, "breed", "pug", 0.9),
+            row(n, "ear", second, 0.1),
+            row(n, "ear", first, sure),
+            row(n, "coat", "short", sure),
+        ]);
     }
     rows.push(row(photos, "ear", "drop", 0.9));
     let stored = suggestions::import(&lead, &world.db, PETS, "file.csv", control_share, &rows).await.unwrap();

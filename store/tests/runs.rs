@@ -269,4 +269,15 @@ async fn crowdlab_freezes_with_a_runs_predictions(db: PgPool) {
         let drop = item.item.targets["ear"]["drop"];
         assert_eq!(drop < 1.0, before.item.split == Split::Test, "{} {drop}", item.item.image);
     }
+
+    // A model of a fold has not seen its training photos: there it has a say, too.
+    runs::store_held_out(&Actor::System, &world.db, run, &predict(Split::Train)).await.unwrap();
+    let unknown = runs::store_held_out(&Actor::System, &world.db, run, &predict(Split::Validation)).await;
+    assert!(matches!(unknown, Err(Error::Invalid { .. })), "nothing was predicted before");
+    freeze(crowdlab(Some("one"), "v3")).await.unwrap();
+    let folds = datasets::items(&Actor::System, &world.db, PETS, "v3").await.unwrap();
+    for (item, before) in folds.iter().zip(&items).filter(|(_, before)| before.item.image != "images/39.jpg") {
+        let drop = item.item.targets["ear"]["drop"];
+        assert_eq!(drop < 1.0, before.item.split != Split::Validation, "{} {drop}", item.item.image);
+    }
 }

@@ -2,7 +2,7 @@
 
 use kenami_domain::view::{
     Page,
-    review::{AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair},
+    review::{AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, Suspects},
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -41,6 +41,20 @@ pub async fn disputed_pairs(key: String) -> Result<Vec<DisputedPair>, ApiError> 
 pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError> {
     let (actor, db) = super::server()?;
     Ok(kenami_store::review::agreement(&actor, &db, &key).await?)
+}
+
+/// Labels that deserve a second look, as they were last found.
+#[server(prefix = "/fn")]
+pub async fn read_suspects(key: String) -> Result<Option<Suspects>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::suspects(&actor, &db, &key).await?)
+}
+
+/// Looks for them anew.
+#[server(prefix = "/fn")]
+pub async fn find_suspects(key: String) -> Result<Suspects, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::find_suspects(&actor, &db, &key).await?)
 }
 
 /// Decides, and returns the disagreement with its decision.
@@ -103,6 +117,7 @@ mod tests {
             attribute: "ear".into(),
             votes: vec![vote("x"), vote("y")],
             decision: None,
+            opinion: None,
         };
         let mut decided = open.clone();
         decided.decision = Some(Decision {

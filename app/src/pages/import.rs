@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-mod send;
+pub(super) mod send;
 mod upload;
 
 use upload::UploadForm;

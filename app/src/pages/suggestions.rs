@@ -1,5 +1,7 @@
 //! Suggestions: where they come from, who sees them, and how far they pull answers.
 
+mod upload;
+
 use kenami_domain::{
     schema::Attribute,
     view::{
@@ -11,6 +13,7 @@ use kenami_domain::{
 };
 use leptos::prelude::*;
 
+use self::upload::UploadPredictions;
 use super::project::use_project;
 use crate::{
     api::{
@@ -41,7 +44,8 @@ pub fn SuggestionsPage() -> impl IntoView {
     let switch_on = ServerAction::<SwitchSuggestionsOn>::new();
     let switch_off = ServerAction::<SwitchSuggestionsOff>::new();
     let show_to = ServerAction::<ShowSuggestionsTo>::new();
-    let versions = move || (switch_on.version().get(), switch_off.version().get());
+    let uploaded = RwSignal::new(0);
+    let versions = move || (switch_on.version().get(), switch_off.version().get(), uploaded.get());
     let state = Resource::new(move || (project.key.get(), versions()), |(key, _)| read_suggestions(key));
     let list = Resource::new(
         move || project.key.get(),
@@ -71,6 +75,13 @@ pub fn SuggestionsPage() -> impl IntoView {
                 <section class="card">
                     <h2>{t!("Choose a source")}</h2>
                     <Choose runs switch_on/>
+                    <details class="stack-s">
+                        <summary>{t!("From a file")}</summary>
+                        <UploadPredictions
+                            project=project.key usual_control=USUAL_CONTROL
+                            on_taken=move || uploaded.update(|times| *times += 1)
+                        />
+                    </details>
                 </section>
             </div>
             <section class="card">

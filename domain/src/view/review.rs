@@ -7,12 +7,76 @@ use time::OffsetDateTime;
 
 use crate::{answer::Answer, view::photo::PhotoCard};
 
+/// Why a photo and attribute should be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum QueueCause {
+    /// The votes differ.
+    #[default]
+    Differ,
+    /// The consensus is not sure, whoever voted how.
+    Uncertain,
+    /// A model that has not seen the photo contradicts the label.
+    Model,
+    /// An annotator is unsure.
+    Unsure,
+}
+
+impl QueueCause {
+    /// All causes, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Differ, Self::Uncertain, Self::Model, Self::Unsure];
+
+    /// The cause's name in the database, in addresses and in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Differ => "differ",
+            Self::Uncertain => "uncertain",
+            Self::Model => "model",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+impl FromStr for QueueCause {
+    type Err = UnknownQueue;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word).ok_or_else(|| UnknownQueue(word.to_owned()))
+    }
+}
+
+/// A word that names no queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a queue: choose differ, uncertain, model or unsure")]
+pub struct UnknownQueue(pub String);
+
+/// Labels that deserve a second look, as they were last computed over all votes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Suspects {
+    /// Undecided photos and attributes whose consensus is uncertain.
+    pub uncertain: i64,
+    /// Undecided ones whose label the model contradicts.
+    pub model: i64,
+    /// The run whose predictions were used, if there was one.
+    pub run: Option<String>,
+    /// There are newer labels or a newer run.
+    pub stale: bool,
+    /// When they were computed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub computed_at: OffsetDateTime,
+}
+
 /// Which disagreements to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisagreementFilter {
+    /// The queue.
+    #[serde(default)]
+    pub cause: QueueCause,
     /// Attribute key; all attributes if none.
     pub attribute: Option<String>,
-    /// Two answer keys that must both occur among the votes.
+    /// Two answer keys that must both occur among the votes; only where the votes differ.
     pub pair: Option<(String, String)>,
     /// Also those that have been decided.
     #[serde(default)]
@@ -22,7 +86,7 @@ pub struct DisagreementFilter {
 }
 
 /// One photo and attribute whose answers differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Disagreement {
     /// The photo.
@@ -33,6 +97,19 @@ pub struct Disagreement {
     pub votes: Vec<Vote>,
     /// The decision that stands.
     pub decision: Option<Decision>,
+    /// What a model says that has not seen the photo; only where one disagreement is asked for.
+    #[serde(default)]
+    pub opinion: Option<Opinion>,
+}
+
+/// What the latest run says of a photo that its model, or the fold's, was not trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Opinion {
+    /// The run's name.
+    pub run: String,
+    /// Value keys with their probabilities, the most probable first.
+    pub probabilities: Vec<(String, f64)>,
 }
 
 /// A vote that stands.

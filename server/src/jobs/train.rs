@@ -56,7 +56,12 @@ pub(super) async fn work(context: &Context, job: &ClaimedJob, progress: &Progres
         Err(error) => return Err(error.into()),
     };
     progress.begin(0, "Storing the results");
-    store_predictions(&context.db, run.run_id, &out_dir.join("predictions.csv"), &positions).await?;
+    let stored = Stored { db: &context.db, run_id: run.run_id, positions: &positions };
+    stored.predictions(&out_dir.join("predictions.csv"), Sample::All).await?;
+    let held_out = out_dir.join(kenami_trainer::folds::FILE);
+    if held_out.exists() {
+        stored.predictions(&held_out, Sample::HeldOut).await?;
+    }
     let artifacts = format!("runs/{}", run.run_id);
     for file in &metrics.files {
         context.storage.put_artifact(&format!("{artifacts}/{file}"), &out_dir.join(file)).await?;
@@ -171,36 +176,64 @@ impl Observer for TrainProgress {
     }
 }
 
-/// One row of predictions.csv.
+/// One row of a file of predictions.
 #[derive(Debug, Deserialize)]
 struct Row {
+    #[serde(alias = "item")]
     image: String,
     attribute: String,
     answer: String,
     probability: f64,
 }
 
-/// Reads predictions.csv, whose rows of one photo and head follow each other, and stores it.
-async fn store_predictions(db: &Db, run_id: i64, path: &Path, positions: &BTreeMap<String, i32>) -> anyhow::Result<()> {
-    let mut reader = csv::Reader::from_reader(io::BufReader::new(File::open(path)?));
-    let mut ready: Vec<Prediction> = Vec::new();
-    for row in reader.deserialize() {
-        let row: Row = row?;
-        let position = *positions
-            .get(file_name(&row.image))
-            .with_context(|| format!("predictions.csv names {}, which is not in the dataset", row.image))?;
-        let same = |last: &Prediction| last.position == position && last.attribute == row.attribute;
-        if !ready.last().is_some_and(same) {
-            if ready.len() == PREDICTIONS {
-                runs::store_predictions(&Actor::System, db, run_id, &ready).await?;
-                ready.clear();
+/// Whose predictions a file holds.
+#[derive(Debug, Clone, Copy)]
+enum Sample {
+    /// The run's model's, for every photo.
+    All,
+    /// The folds' models', for the photos that each of them has not seen.
+    HeldOut,
+}
+
+/// Where predictions belong.
+struct Stored<'a> {
+    db: &'a Db,
+    run_id: i64,
+    /// Lines of items.jsonl by image.
+    positions: &'a BTreeMap<String, i32>,
+}
+
+impl Stored<'_> {
+    /// Reads a file whose rows of one photo and head follow each other, and stores it.
+    async fn predictions(&self, path: &Path, sample: Sample) -> anyhow::Result<()> {
+        let mut reader = csv::Reader::from_reader(io::BufReader::new(File::open(path)?));
+        let mut ready: Vec<Prediction> = Vec::new();
+        for row in reader.deserialize() {
+            let row: Row = row?;
+            let position = *self
+                .positions
+                .get(file_name(&row.image))
+                .with_context(|| format!("{} names {}, which is not in the dataset", path.display(), row.image))?;
+            let same = |last: &Prediction| last.position == position && last.attribute == row.attribute;
+            if !ready.last().is_some_and(same) {
+                if ready.len() == PREDICTIONS {
+                    self.store(&ready, sample).await?;
+                    ready.clear();
+                }
+                ready.push(Prediction { position, attribute: row.attribute, distribution: BTreeMap::new() });
             }
-            ready.push(Prediction { position, attribute: row.attribute, distribution: BTreeMap::new() });
+            let last = ready.last_mut().expect("just pushed");
+            last.distribution.insert(row.answer, row.probability);
         }
-        let last = ready.last_mut().expect("just pushed");
-        last.distribution.insert(row.answer, row.probability);
+        Ok(self.store(&ready, sample).await?)
     }
-    Ok(runs::store_predictions(&Actor::System, db, run_id, &ready).await?)
+
+    async fn store(&self, predictions: &[Prediction], sample: Sample) -> kenami_store::error::Result<()> {
+        match sample {
+            Sample::All => runs::store_predictions(&Actor::System, self.db, self.run_id, predictions).await,
+            Sample::HeldOut => runs::store_held_out(&Actor::System, self.db, self.run_id, predictions).await,
+        }
+    }
 }
 
 /// The last part of a path with `/`.

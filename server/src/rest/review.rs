@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use kenami_domain::view::review::{
-    AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair,
+    AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, QueueCause, Suspects,
 };
 use kenami_store::{db::Db, review};
 use serde::Deserialize;
@@ -22,12 +22,17 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(decide))
         .routes(routes!(reopen))
         .routes(routes!(agreement))
+        .routes(routes!(suspects, find_suspects))
 }
 
 /// Which disagreements
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Filter {
+    /// The queue.
+    #[serde(default)]
+    #[param(inline)]
+    cause: QueueCause,
     /// Attribute key.
     attribute: Option<String>,
     /// An answer key that must occur among the votes, together with `b`; the same twice finds every photo with it.
@@ -53,6 +58,7 @@ async fn list(
     Params(paging): Params<Paging>,
 ) -> AppResult<Json<Listing<Disagreement>>> {
     let filter = DisagreementFilter {
+        cause: filter.cause,
         attribute: filter.attribute,
         pair: filter.a.zip(filter.b),
         decided: filter.decided,
@@ -121,4 +127,32 @@ async fn agreement(
     At(project): At<String>,
 ) -> AppResult<Json<Listing<AttributeAgreement>>> {
     Ok(Json(review::agreement(&actor, &db, &project).await?.into()))
+}
+
+/// Labels that deserve a second look, as they were last found; null where nobody has looked
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/suspects", tag = "review",
+    params(("project" = String, Path, description = "Its key")),
+    responses((status = 200, body = Option<Suspects>), Refused)
+)]
+async fn suspects(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+) -> AppResult<Json<Option<Suspects>>> {
+    Ok(Json(review::suspects(&actor, &db, &project).await?))
+}
+
+/// Look for such labels anew, over all votes and what the latest run says of photos that it has not seen
+#[utoipa::path(
+    post, path = "/api/v1/projects/{project}/suspects", tag = "review",
+    params(("project" = String, Path, description = "Its key")),
+    responses((status = 200, body = Suspects), Refused)
+)]
+async fn find_suspects(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+) -> AppResult<Json<Suspects>> {
+    Ok(Json(review::find_suspects(&actor, &db, &project).await?))
 }

@@ -11,6 +11,7 @@ pub mod health;
 pub mod language;
 pub mod media;
 pub mod pages;
+mod predictions;
 pub mod session;
 pub mod upload;
 
@@ -98,7 +99,8 @@ pub fn router(state: AppState) -> Router {
         .merge(download::router())
         .merge(events::router())
         .layer(RequestBodyLimitLayer::new(BODY))
-        .merge(upload::router());
+        .merge(upload::router())
+        .merge(predictions::router());
     let people = session::with_sessions(answers.merge(streams), &state.db, state.config.secure_cookies);
     let compression = CompressionLayer::new().compress_when(
         DefaultPredicate::new()

@@ -7,6 +7,7 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, Multipart, Path as UrlPath, Query, State, multipart::Field},
     http::StatusCode,
     routing::post,
@@ -97,6 +98,17 @@ async fn upload(
     let job_id = jobs::create(&actor, &db, &project, JobKind::Import, payload).await?;
     spool.keep();
     Ok((StatusCode::ACCEPTED, Json(json!({ "job_id": job_id }))))
+}
+
+/// The one file of a form's field `files`, small enough for memory: its name and bytes.
+pub(super) async fn one_file(mut form: Multipart) -> AppResult<(String, Bytes)> {
+    while let Some(field) = patiently(form.next_field()).await?.map_err(unreadable)? {
+        if field.name() == Some("files") {
+            let name = field.file_name().unwrap_or("file").to_owned();
+            return Ok((name, patiently(field.bytes()).await?.map_err(unreadable)?));
+        }
+    }
+    Err(AppError::bad_request("no file was sent"))
 }
 
 /// A folder for one upload; removed again unless a job has taken it over.

@@ -38,7 +38,8 @@ pub struct Times {
 }
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
+    /// Of requests.
+    pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
         let at = |share: f64| {
             let place = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));

@@ -7,12 +7,15 @@
 //! - `veteran`: the same for one client alone who has answered the first tenth of the photos while nobody else has, so
 //!   that all these photos are still open to others;
 //! - `change`: how long it takes to give every photo another overlap and another place in the queue, and what a request for
-//!   photos takes the clients meanwhile, who answer a photo a second each.
+//!   photos takes the clients meanwhile, who answer a photo a second each;
+//! - `grid`: screens of 24 photos for an annotator who has answered the surest tenth: the first one walks over them all, the
+//!   others go on from there.
 //!
 //! The plan of the queue's hot path goes to standard error. It fails if that plan does not walk the index, if a slot was
 //! given twice or lost, or if a client came away empty-handed.
 
 mod clients;
+mod grid;
 mod ground;
 mod plan;
 
@@ -50,11 +53,17 @@ async fn measure(ground: &ground::Ground, arguments: &Arguments) -> Result<Value
     plan::check(ground).await?;
     let change = clients::during_a_change(ground).await?;
     ground.check().await?;
+    let grid = grid::screens(ground).await?;
+    ground.check().await?;
     Ok(json!({
         "photos": ground.photos, "clients": arguments.clients, "seconds": arguments.time.as_secs(),
         "per_second": shared.answered_per_second, "calls_per_second": shared.calls_per_second,
         "p50_ms": shared.claim.p50, "p99_ms": shared.claim.p99, "submit_p99_ms": shared.submit.p99,
         "veteran": { "answered": ground.photos / 10, "p50_ms": veteran.p50, "p99_ms": veteran.p99 },
+        "grid": {
+            "answered": ground.photos / 10, "first_ms": grid.first_ms, "p50_ms": grid.screen.p50,
+            "p99_ms": grid.screen.p99, "submit_p99_ms": grid.submit.p99,
+        },
         "change": { "seconds": change.seconds, "p50_ms": change.claim.p50, "p99_ms": change.claim.p99 },
     }))
 }

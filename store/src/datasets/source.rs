@@ -16,6 +16,7 @@ use sqlx::{PgConnection, types::Json};
 use crate::{
     catalog::Catalog,
     error::{Error, Result},
+    runs::unseen,
     schema, votes,
 };
 
@@ -140,7 +141,7 @@ async fn guideline_versions(connection: &mut PgConnection, project_id: i64) -> R
     Ok(rows.into_iter().map(|row| (row.key, row.version)).collect())
 }
 
-/// A run's predictions for photos that it was not trained on: what it says of its training photos is no second opinion.
+/// What the run that the policy asks for says of photos that it has not seen.
 async fn probabilities(
     connection: &mut PgConnection,
     project_id: i64,
@@ -149,27 +150,11 @@ async fn probabilities(
     run: Option<&str>,
 ) -> Result<Probabilities> {
     let run = run.ok_or_else(|| Error::invalid("run", "the policy crowdlab needs a run: give the name of one"))?;
-    let run = sqlx::query!("SELECT id, dataset_id FROM runs WHERE project_id = $1 AND name = $2", project_id, run)
+    let run = sqlx::query_scalar!("SELECT id FROM runs WHERE project_id = $1 AND name = $2", project_id, run)
         .fetch_optional(&mut *connection)
         .await?
         .ok_or(Error::NotFound("run"))?;
-    let mut rows = sqlx::query!(
-        r#"SELECT r.photo_id, r.attribute_id, r.distribution AS "distribution: Json<BTreeMap<String, f64>>"
-           FROM run_predictions r
-           JOIN dataset_items i ON i.dataset_id = $2 AND i.photo_id = r.photo_id AND i.item ->> 'split' <> 'train'
-           WHERE r.run_id = $1 ORDER BY r.photo_id, r.attribute_id"#,
-        run.id,
-        run.dataset_id,
-    )
-    .fetch(connection);
-    let mut probabilities = Probabilities::new();
-    while let Some(row) = rows.try_next().await? {
-        let Some(hash) = hashes.get(&row.photo_id) else { continue };
-        let entry = catalog.by_id(row.attribute_id)?;
-        for (answer, probability) in &row.distribution.0 {
-            probabilities.push(hash, entry.key(), answer, *probability);
-        }
-    }
+    let probabilities = unseen::probabilities(connection, run, catalog, |id| hashes.get(&id).copied()).await?;
     if probabilities.is_empty() {
         let message = "the run has no predictions yet on photos that it was not trained on";
         return Err(Error::invalid("run", message));

@@ -113,15 +113,48 @@ async fn viewer(connection: &mut PgConnection, access: &Access) -> Result<Option
     Ok(Some(Viewer { project_id: access.project_id, annotator_id, source_id }))
 }
 
-/// Photos that wait under each value that is on offer.
+/// Photos that wait under each value that is on offer; where the walks stand is kept.
 async fn waiting(connection: &mut PgConnection, viewer: &Viewer, entry: &Entry, skip: &[i64]) -> Result<Vec<Waiting>> {
-    let mut waiting = Vec::new();
-    for value in entry.attribute.values.iter().filter(|value| !value.retired) {
-        let value_id = entry.value_id(&value.key).ok_or_else(|| Error::internal("a value without an id"))?;
-        let found = candidates(connection, viewer, entry.id, value_id, skip, Waiting::MOST).await?;
-        waiting.push(Waiting { value: value.key.clone(), photos: found.len() as i64 });
-    }
-    Ok(waiting)
+    let offered = entry.attribute.values.iter().filter(|value| !value.retired);
+    let ids: Vec<i64> = offered.filter_map(|value| entry.value_id(&value.key)).collect();
+    let rows = sqlx::query_file!(
+        "queries/grid_waiting.sql",
+        viewer.source_id,
+        entry.id,
+        &ids,
+        viewer.annotator_id,
+        skip,
+        Waiting::MOST,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let probabilities: Vec<f32> = rows.iter().map(|row| row.probability).collect();
+    let photos: Vec<i64> = rows.iter().map(|row| row.photo_id).collect();
+    let anew: Vec<bool> = rows.iter().map(|row| row.anew).collect();
+    sqlx::query!(
+        "INSERT INTO grid_places AS g (annotator_id, source_id, attribute_id, value_id, probability, photo_id)
+         SELECT $1, $2, $3, n.value_id, n.probability, n.photo_id
+         FROM unnest($4::bigint[], $5::real[], $6::bigint[], $7::boolean[]) AS n (value_id, probability, photo_id, anew)
+         LEFT JOIN grid_places o ON o.annotator_id = $1 AND o.source_id = $2 AND o.attribute_id = $3 AND o.value_id = n.value_id
+         WHERE n.anew OR (o.probability, o.photo_id) IS DISTINCT FROM (n.probability, n.photo_id)
+         ON CONFLICT (annotator_id, source_id, attribute_id, value_id) DO UPDATE
+         SET probability = excluded.probability, photo_id = excluded.photo_id,
+             begun_at = CASE WHEN g.begun_at > now() - interval '10 minutes' THEN g.begun_at ELSE now() END",
+        viewer.annotator_id,
+        viewer.source_id,
+        entry.id,
+        &ids,
+        &probabilities,
+        &photos,
+        &anew,
+    )
+    .execute(connection)
+    .await?;
+    let waiting = rows.into_iter().map(|row| {
+        let value = entry.value_key(row.value_id).ok_or_else(|| Error::internal("a value without a key"))?;
+        Ok(Waiting { value: value.to_owned(), photos: row.photos })
+    });
+    waiting.collect()
 }
 
 /// Photos in the order of the screen. Others may take an open one before it is claimed.

@@ -1,10 +1,10 @@
 //! Finding disagreements.
 
 use kenami_domain::{
-    answer::Answer,
+    answer::{Answer, UNSURE},
     view::{
         Page,
-        review::{Disagreement, DisagreementFilter},
+        review::{Disagreement, DisagreementFilter, QueueCause},
     },
 };
 use sqlx::PgConnection;
@@ -16,6 +16,7 @@ use crate::{
     db::Db,
     error::{Error, Result},
     rights::{self, Operation},
+    runs::unseen,
 };
 
 /// A page's cursor is photo id * STRIDE + the attribute's place: pages go on in the middle of a photo, too.
@@ -23,7 +24,8 @@ const STRIDE: i64 = 4096;
 /// The most disagreements of one page.
 const MOST: usize = 200;
 
-/// Photos and attributes whose answers differ, by photo id, then in the attributes' order; `limit` from 1 to 200.
+/// Photos and attributes of one queue; `limit` from 1 to 200. Where votes differ or an annotator is unsure, by photo id, then
+/// in the attributes' order; suspects, as they were last found, the worst first.
 ///
 /// With a pair of two different answers, both occur among the votes; a pair of the same answer twice lists all photos
 /// with that answer, whether the votes differ or not (all that are unsure, say).
@@ -41,7 +43,19 @@ pub async fn disagreements(
     let limit = limit.clamp(1, MOST);
     let mut connection = db.acquire().await?;
     let catalog = Catalog::load(&mut *connection, access.project_id).await?;
-    let found = find(&mut connection, access.project_id, &catalog, filter, limit + 1).await?;
+    let found = match filter.cause {
+        QueueCause::Uncertain | QueueCause::Model => {
+            suspected(&mut connection, access.project_id, &catalog, filter, limit + 1).await?
+        }
+        QueueCause::Differ => {
+            let pair = filter.pair.as_ref().map(|(a, b)| (a.as_str(), b.as_str()));
+            find(&mut connection, access.project_id, &catalog, filter, pair, limit + 1).await?
+        }
+        QueueCause::Unsure => {
+            let pair = Some((UNSURE, UNSURE));
+            find(&mut connection, access.project_id, &catalog, filter, pair, limit + 1).await?
+        }
+    };
     let page = Page::from_rows(found, limit, |found| found.cursor);
     let pairs: Vec<load::Pair> = page.items.iter().map(|found| found.pair).collect();
     let items = load::disagreements(&mut connection, &catalog, &pairs).await?;
@@ -78,11 +92,12 @@ async fn find(
     project_id: i64,
     catalog: &Catalog,
     filter: &DisagreementFilter,
+    pair: Option<(&str, &str)>,
     rows: usize,
 ) -> Result<Vec<Found>> {
     let attributes: Vec<i64> = catalog.annotated().map(|entry| entry.id).collect();
     let only = filter.attribute.as_deref().map(|key| catalog.annotated_by_key(key)).transpose()?.map(|entry| entry.id);
-    let (a, b) = match &filter.pair {
+    let (a, b) = match pair {
         Some((a, b)) => (Some(Side::new(catalog, a)), Some(Side::new(catalog, b))),
         None => (None, None),
     };
@@ -125,6 +140,46 @@ async fn find(
     Ok(found.into_iter().map(|row| Found { pair: (row.photo_id, row.attribute_id), cursor: row.cursor }).collect())
 }
 
+/// The suspects of a queue; the cursor names the last one of the page before.
+async fn suspected(
+    connection: &mut PgConnection,
+    project_id: i64,
+    catalog: &Catalog,
+    filter: &DisagreementFilter,
+    rows: usize,
+) -> Result<Vec<Found>> {
+    let attributes: Vec<i64> = catalog.annotated().map(|entry| entry.id).collect();
+    let only = filter.attribute.as_deref().map(|key| catalog.annotated_by_key(key)).transpose()?.map(|entry| entry.id);
+    let last = filter.cursor.map(|cursor| (cursor / STRIDE, cursor % STRIDE));
+    let last_attribute = last.and_then(|(_, place)| attributes.get(usize::try_from(place - 1).ok()?).copied());
+    let found = sqlx::query!(
+        r#"SELECT s.photo_id, s.attribute_id, s.photo_id * $8 + array_position($2::bigint[], s.attribute_id) AS "cursor!"
+           FROM review_suspects s
+           LEFT JOIN review_suspects last
+               ON last.project_id = $1 AND last.cause = $3 AND last.photo_id = $5 AND last.attribute_id = $6
+           WHERE s.project_id = $1 AND s.cause = $3 AND s.attribute_id = ANY($2)
+             AND ($4::bigint IS NULL OR s.attribute_id = $4)
+             AND (last.score IS NULL
+                  OR (s.score, s.photo_id, s.attribute_id) < (last.score, last.photo_id, last.attribute_id))
+             AND ($7 OR NOT EXISTS (SELECT 1 FROM adjudications x WHERE x.photo_id = s.photo_id
+                                    AND x.attribute_id = s.attribute_id AND x.superseded_at IS NULL))
+           ORDER BY s.score DESC, s.photo_id DESC, s.attribute_id DESC
+           LIMIT $9"#,
+        project_id,
+        &attributes,
+        filter.cause.as_str(),
+        only,
+        last.map(|(photo, _)| photo),
+        last_attribute,
+        filter.decided,
+        STRIDE,
+        i64::try_from(rows).map_err(Error::internal)?,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(|row| Found { pair: (row.photo_id, row.attribute_id), cursor: row.cursor }).collect())
+}
+
 /// One photo and attribute with its votes and decision, whether the votes differ or not. An exact duplicate stands for
 /// its original.
 ///
@@ -143,5 +198,9 @@ pub async fn disagreement(
     let entry = catalog.annotated_by_key(attribute)?;
     let photo_id = labelled_photo(&mut *connection, access.project_id, photo_id).await?;
     let loaded = load::disagreements(&mut connection, &catalog, &[(photo_id, entry.id)]).await?;
-    loaded.into_iter().next().ok_or(Error::NotFound("photo"))
+    let mut one = loaded.into_iter().next().ok_or(Error::NotFound("photo"))?;
+    if let Some(run_id) = unseen::latest_run(&mut connection, access.project_id).await? {
+        one.opinion = unseen::opinion(&mut connection, run_id, photo_id, entry.id).await?;
+    }
+    Ok(one)
 }

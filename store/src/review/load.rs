@@ -27,6 +27,7 @@ pub(super) async fn disagreements(
             attribute: catalog.by_id(pair.1)?.key().to_owned(),
             votes: votes.remove(pair).unwrap_or_default(),
             decision: decisions.remove(pair),
+            opinion: None,
         })
     };
     pairs.iter().map(load).collect()

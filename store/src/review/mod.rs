@@ -5,12 +5,14 @@ mod decide;
 mod history;
 mod list;
 mod load;
+mod suspects;
 
 pub use agreement::{agreement, pairs};
 pub use decide::{MAX_REASON, decide, reopen};
 pub(crate) use decide::{NewDecision, append};
 pub use history::decisions;
 pub use list::{disagreement, disagreements};
+pub use suspects::{find_suspects, suspects};
 
 use sqlx::PgExecutor;
 

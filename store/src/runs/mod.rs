@@ -3,9 +3,10 @@
 mod create;
 mod mistakes;
 mod read;
+pub(crate) mod unseen;
 mod work;
 
 pub use create::{cancel, create};
 pub use mistakes::{MistakeFilter, mistakes};
 pub use read::{RUN_FILES, artifacts, file, find, get, list};
-pub use work::{Prediction, RunForTraining, add_curves, finish, store_predictions, training};
+pub use work::{Prediction, RunForTraining, add_curves, finish, store_held_out, store_predictions, training};

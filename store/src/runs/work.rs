@@ -128,6 +128,49 @@ pub async fn finish(actor: &Actor, db: &Db, run_id: i64, metrics: Value, artifac
 /// that comes twice; rights; the database.
 pub async fn store_predictions(actor: &Actor, db: &Db, run_id: i64, predictions: &[Prediction]) -> Result<()> {
     rights::require_server(actor, db, Operation::Work).await?;
+    let (photo_ids, attribute_ids, distributions) = columns(db, run_id, predictions).await?;
+    sqlx::query!(
+        "INSERT INTO run_predictions (run_id, photo_id, attribute_id, distribution)
+         SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::jsonb[])
+         ON CONFLICT (run_id, photo_id, attribute_id) DO UPDATE SET distribution = EXCLUDED.distribution",
+        run_id,
+        &photo_ids,
+        &attribute_ids,
+        &distributions,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores, beside predictions that are there, what models say that have not seen the photos: those of a run's folds.
+///
+/// # Errors
+/// As [`store_predictions`], and [`Error::Invalid`] where a photo and attribute have no prediction yet.
+pub async fn store_held_out(actor: &Actor, db: &Db, run_id: i64, predictions: &[Prediction]) -> Result<()> {
+    rights::require_server(actor, db, Operation::Work).await?;
+    let (photo_ids, attribute_ids, distributions) = columns(db, run_id, predictions).await?;
+    let mut tx = db.begin().await?;
+    let stored = sqlx::query!(
+        "UPDATE run_predictions r SET held_out = n.distribution
+         FROM unnest($2::bigint[], $3::bigint[], $4::jsonb[]) AS n (photo_id, attribute_id, distribution)
+         WHERE r.run_id = $1 AND r.photo_id = n.photo_id AND r.attribute_id = n.attribute_id",
+        run_id,
+        &photo_ids,
+        &attribute_ids,
+        &distributions,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if stored < predictions.len() as u64 {
+        return Err(Error::invalid("predictions", "one of a photo and attribute that have no prediction yet"));
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Predictions by ids: photos, attributes, distributions.
+async fn columns(db: &Db, run_id: i64, predictions: &[Prediction]) -> Result<(Vec<i64>, Vec<i64>, Vec<Value>)> {
     let distinct: BTreeSet<(i32, &str)> =
         predictions.iter().map(|prediction| (prediction.position, prediction.attribute.as_str())).collect();
     if distinct.len() < predictions.len() {
@@ -139,30 +182,24 @@ pub async fn store_predictions(actor: &Actor, db: &Db, run_id: i64, predictions:
         .ok_or(Error::NotFound("run"))?;
     let positions: Vec<i32> = predictions.iter().map(|prediction| prediction.position).collect();
     let attributes: Vec<String> = predictions.iter().map(|prediction| prediction.attribute.clone()).collect();
-    let distributions: Vec<Value> = predictions
-        .iter()
-        .map(|prediction| serde_json::to_value(&prediction.distribution))
-        .collect::<Result<_, _>>()?;
-    let mut tx = db.begin().await?;
-    let stored = sqlx::query!(
-        "INSERT INTO run_predictions (run_id, photo_id, attribute_id, distribution)
-         SELECT $1, i.photo_id, a.id, p.distribution
-         FROM unnest($4::integer[], $5::text[], $6::jsonb[]) AS p(position, attribute, distribution)
-         JOIN dataset_items i ON i.dataset_id = $3 AND i.position = p.position
-         JOIN attributes a ON a.project_id = $2 AND a.key = p.attribute
-         ON CONFLICT (run_id, photo_id, attribute_id) DO UPDATE SET distribution = EXCLUDED.distribution",
-        run_id,
+    let ids = sqlx::query!(
+        "SELECT i.photo_id, a.id AS attribute_id
+         FROM unnest($3::integer[], $4::text[]) WITH ORDINALITY AS p (position, attribute, place)
+         JOIN dataset_items i ON i.dataset_id = $2 AND i.position = p.position
+         JOIN attributes a ON a.project_id = $1 AND a.key = p.attribute
+         ORDER BY p.place",
         run.project_id,
         run.dataset_id,
         &positions,
         &attributes,
-        &distributions,
     )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
-    if stored < predictions.len() as u64 {
+    .fetch_all(db)
+    .await?;
+    if ids.len() < predictions.len() {
         return Err(Error::invalid("predictions", "a position or attribute that the run's dataset does not have"));
     }
-    Ok(tx.commit().await?)
+    let distributions: Result<Vec<Value>, serde_json::Error> =
+        predictions.iter().map(|prediction| serde_json::to_value(&prediction.distribution)).collect();
+    let (photos, attributes) = ids.into_iter().map(|row| (row.photo_id, row.attribute_id)).unzip();
+    Ok((photos, attributes, distributions?))
 }

@@ -78,7 +78,8 @@ pub async fn switch_on(actor: &Actor, db: &Db, project: &str, input: &SourceInpu
 }
 
 /// Takes predictions from a file as the source from now on. Of several rows for one photo and attribute the most probable
-/// one counts; rows of photos that the project does not have are left out and counted.
+/// one counts; rows of photos that the project does not have, and of attributes that come with the photo, are left out. How
+/// many suggestions there are now.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown attribute or value, or a probability outside 0 to 1, with the row (from 1); nothing is
@@ -95,7 +96,8 @@ pub async fn import(
     check_share(control_share)?;
     let catalog = Catalog::load(db, access.project_id).await?;
     let mut best: BTreeMap<(&str, i64), (f32, i64)> = BTreeMap::new();
-    for (index, row) in rows.iter().enumerate() {
+    let asked = rows.iter().enumerate().filter(|(_, row)| !catalog.is_given(&row.attribute));
+    for (index, row) in asked {
         let invalid = |message: String| Error::invalid("predictions", format!("row {}: {message}", index + 1));
         let entry = catalog
             .annotated()
@@ -235,7 +237,8 @@ async fn end(connection: &mut PgConnection, project_id: i64) -> Result<()> {
     )
     .fetch_all(&mut *connection)
     .await?;
-    sqlx::query!("DELETE FROM suggestions WHERE source_id = ANY($1)", &ended).execute(connection).await?;
+    sqlx::query!("DELETE FROM suggestions WHERE source_id = ANY($1)", &ended).execute(&mut *connection).await?;
+    sqlx::query!("DELETE FROM grid_places WHERE source_id = ANY($1)", &ended).execute(connection).await?;
     Ok(())
 }
 

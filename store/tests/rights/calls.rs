@@ -198,6 +198,8 @@ fn photos_and_labels() -> Vec<Call> {
         ReadDisagreements: review::decisions(PETS, g.photo_id, "ear");
         ReadDisagreements: review::pairs(PETS);
         ReadDisagreements: review::agreement(PETS);
+        ReadDisagreements: review::suspects(PETS);
+        Decide: review::find_suspects(PETS);
         Decide: review::decide(PETS, DecisionInput {
             photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
             cause: Cause::Slip, reason: "Look at the tip".to_owned(),
@@ -293,6 +295,9 @@ fn datasets_and_jobs() -> Vec<Call> {
             epoch: 1, split: "train".to_owned(), series: "loss/ear".to_owned(), value: 0.5,
         }]);
         Work: runs::store_predictions(g.run_id, &[Prediction {
+            position: 0, attribute: "ear".to_owned(), distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
+        }]);
+        Work: runs::store_held_out(g.run_id, &[Prediction {
             position: 0, attribute: "ear".to_owned(), distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
         }]);
         Work: runs::finish(g.run_id, json!({}), "runs/1");

@@ -1,9 +1,8 @@
 //! Which disagreements show, as the address says it.
 
 use kenami_domain::{
-    answer::UNSURE,
     schema::Attribute,
-    view::review::{DisagreementFilter, DisputedPair},
+    view::review::{DisagreementFilter, DisputedPair, QueueCause},
 };
 use leptos::{prelude::*, tachys::view::any_view::IntoAny};
 use leptos_router::params::ParamsMap;
@@ -13,6 +12,8 @@ use crate::text;
 /// Which disagreements show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// The queue.
+    pub cause: QueueCause,
     /// Attribute key; all if none.
     pub attribute: Option<String>,
     /// Two answer keys that stand against each other.
@@ -25,12 +26,23 @@ impl Filter {
     /// The filter in an address.
     pub fn from_query(query: &ParamsMap) -> Self {
         let get = |name: &str| query.get(name).filter(|value| !value.is_empty());
-        Self { attribute: get("attribute"), pair: get("a").zip(get("b")), decided: get("decided").is_some() }
+        Self {
+            cause: get("cause").and_then(|cause| cause.parse().ok()).unwrap_or_default(),
+            attribute: get("attribute"),
+            pair: get("a").zip(get("b")),
+            decided: get("decided").is_some(),
+        }
     }
 
     /// The filter as the store takes it.
     pub fn to_store(&self, cursor: Option<i64>) -> DisagreementFilter {
-        DisagreementFilter { attribute: self.attribute.clone(), pair: self.pair.clone(), decided: self.decided, cursor }
+        DisagreementFilter {
+            cause: self.cause,
+            attribute: self.attribute.clone(),
+            pair: self.pair.clone(),
+            decided: self.decided,
+            cursor,
+        }
     }
 
     /// The list's address with this filter. Keys need no escaping.
@@ -45,6 +57,9 @@ impl Filter {
 
     fn with(&self, more: &str) -> String {
         let mut parts = Vec::new();
+        if self.cause != QueueCause::default() {
+            parts.push(format!("cause={}", self.cause.as_str()));
+        }
         if let Some(attribute) = &self.attribute {
             parts.push(format!("attribute={attribute}"));
         }
@@ -84,8 +99,7 @@ pub fn FilterBar(
         .map(|(attribute, name)| {
             let mine = attribute.clone();
             let chosen = Memo::new(move |_| filter.with(|filter| filter.attribute == mine));
-            let href =
-                move || Filter { attribute: attribute.clone(), pair: None, decided: filter.with(|f| f.decided) }.href();
+            let href = move || Filter { attribute: attribute.clone(), pair: None, ..filter.get() }.href();
             view! { <FilterLink href=Signal::derive(href) chosen name/> }
         })
         .collect_view();
@@ -95,6 +109,7 @@ pub fn FilterBar(
         pairs.with_value(|(attributes, pairs)| {
             pairs
                 .iter()
+                .filter(|_| now.cause == QueueCause::Differ)
                 .filter(|pair| now.attribute.as_ref().is_none_or(|attribute| *attribute == pair.attribute))
                 .filter(|pair| now.decided || pair.open > 0)
                 .map(|pair| pair_link(&now, attributes, pair).into_any())
@@ -105,19 +120,11 @@ pub fn FilterBar(
         let now = filter.get();
         Filter { decided: !now.decided, ..now }.href()
     };
-    // The store takes a pair of the same answer twice as "all photos with this answer".
-    let unsure = || Some((UNSURE.to_owned(), UNSURE.to_owned()));
-    let unsure_chosen = Memo::new(move |_| filter.with(|filter| filter.pair == unsure()));
-    let unsure_href = move || {
-        let now = filter.get();
-        Filter { pair: if now.pair == unsure() { None } else { unsure() }, ..now }.href()
-    };
     view! {
         <nav class="filters" aria-label=t!("Filters")>
             <div class="row">
                 {attribute_links}
                 <span class="filters-gap"></span>
-                <FilterLink href=Signal::derive(unsure_href) chosen=unsure_chosen name=t!("Unsure ones").to_owned()/>
                 <FilterLink
                     href=Signal::derive(decided_href)
                     chosen=Memo::new(move |_| filter.with(|filter| filter.decided))
@@ -155,11 +162,8 @@ fn pair_link(now: &Filter, attributes: &[Attribute], pair: &DisputedPair) -> imp
     };
     let both = Some((pair.a.clone(), pair.b.clone()));
     let chosen = now.pair == both && now.attribute.as_deref() == Some(&pair.attribute);
-    let target = Filter {
-        attribute: Some(pair.attribute.clone()),
-        pair: if chosen { None } else { both },
-        decided: now.decided,
-    };
+    let target =
+        Filter { attribute: Some(pair.attribute.clone()), pair: if chosen { None } else { both }, ..now.clone() };
     let of = match (&now.attribute, attribute) {
         (None, Some(attribute)) => format!("{}: ", text::attribute_name(attribute, language)),
         _ => String::new(),
@@ -193,8 +197,12 @@ mod tests {
 
     #[test]
     fn a_filter_survives_the_address() {
-        let filter =
-            Filter { attribute: Some("ear".into()), pair: Some(("drop".into(), "erect".into())), decided: true };
+        let filter = Filter {
+            attribute: Some("ear".into()),
+            pair: Some(("drop".into(), "erect".into())),
+            decided: true,
+            ..Filter::default()
+        };
         assert_eq!(filter.href(), "?attribute=ear&a=drop&b=erect&decided=yes");
         let read = query(&[
             ("attribute", "ear"),
@@ -207,6 +215,14 @@ mod tests {
         assert_eq!(Filter::from_query(&read), filter);
         assert_eq!(selected(&read), Some((12, "ear".into())));
         assert_eq!(filter.href_of(12, "ear"), "?attribute=ear&a=drop&b=erect&decided=yes&photo=12&of=ear");
+    }
+
+    #[test]
+    fn a_queue_survives_the_address() {
+        let filter = Filter { cause: QueueCause::Model, ..Filter::default() };
+        assert_eq!(filter.href_of(3, "ear"), "?cause=model&photo=3&of=ear");
+        assert_eq!(Filter::from_query(&query(&[("cause", "model")])), filter);
+        assert_eq!(Filter::from_query(&query(&[("cause", "mood")])), Filter::default());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use kenami_domain::{
     schema::Attribute,
-    view::{Page, review::Disagreement},
+    view::{
+        Page,
+        review::{Disagreement, QueueCause},
+    },
 };
 use leptos::{either::Either, prelude::*};
 
@@ -34,7 +37,9 @@ pub fn Listing(
 ) -> impl IntoView {
     loaded(list, move |page| {
         if page.items.is_empty() {
-            let narrowed = filter.with_untracked(|filter| filter.attribute.is_some() || filter.pair.is_some());
+            let narrowed = filter.with_untracked(|filter| {
+                filter.cause != QueueCause::Differ || filter.attribute.is_some() || filter.pair.is_some()
+            });
             return Either::Left(if narrowed {
                 Either::Left(view! {
                     <EmptyState title=t!("Nothing open here")>

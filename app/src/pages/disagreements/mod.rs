@@ -7,6 +7,8 @@ mod agreement;
 mod decide;
 mod filter;
 mod list;
+mod opinion;
+mod queues;
 mod review;
 mod votes;
 
@@ -18,10 +20,11 @@ use self::{
     agreement::AgreementTable,
     filter::{Filter, FilterBar},
     list::Listing,
+    queues::Queues,
     review::Review,
 };
 use crate::{
-    api::{self, ApiError},
+    api::{self, ApiError, review::FindSuspects},
     components::{alert::ErrorView, loaded::loaded_both, page::PageHeader},
     pages::project::use_project,
 };
@@ -53,8 +56,9 @@ pub fn DisagreementsPage() -> impl IntoView {
         move || project.key.get(),
         |key| async move {
             let pairs = api::review::disputed_pairs(key.clone()).await?;
-            let agreement = api::review::agreement(key).await?;
-            Ok::<_, ApiError>((pairs, agreement))
+            let agreement = api::review::agreement(key.clone()).await?;
+            let suspects = api::review::read_suspects(key).await?;
+            Ok::<_, ApiError>((pairs, agreement, suspects))
         },
     );
     let list = Resource::new(
@@ -86,14 +90,21 @@ pub fn DisagreementsPage() -> impl IntoView {
         list.refetch();
         overview.refetch();
     };
+    let find = ServerAction::<FindSuspects>::new();
+    Effect::new(move |_| {
+        if find.value().get().is_some_and(|found| found.is_ok()) {
+            changed();
+        }
+    });
     view! {
         {move || match selected.get() {
             None => Either::Left(view! {
-                <PageHeader title=t!("Disagreements") lead=t!("Photos whose annotators gave different answers.")/>
-                {loaded_both(guides, overview, move |guides, (pairs, agreement)| {
+                <PageHeader title=t!("Disagreements") lead=t!("What annotators, and models, do not agree on.")/>
+                {loaded_both(guides, overview, move |guides, (pairs, agreement, suspects)| {
                     let attributes: Vec<_> = guides.into_iter().map(|guide| guide.attribute).collect();
                     view! {
                         <AgreementTable attributes=attributes.clone() agreement/>
+                        <Queues filter suspects find key=project.key/>
                         <FilterBar filter attributes=attributes.clone() pairs/>
                         <Listing list attributes filter cursor key=project.key/>
                     }

@@ -6,7 +6,7 @@ use kenami_domain::{
     schema::Attribute,
     view::{
         guidelines::Guideline,
-        review::{Decision, DecisionInput, Disagreement},
+        review::{Decision, DecisionInput, Disagreement, QueueCause},
     },
 };
 use leptos::{ev, prelude::*, task::spawn_local};
@@ -15,6 +15,7 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 use super::{
     decide::{DecisionForm, Draft, Key, cause_name, is_for_page, meaning},
     filter::Filter,
+    opinion::ModelOpinion,
     votes::{DisputedRules, Standing, Votes},
 };
 use crate::{
@@ -86,7 +87,7 @@ pub fn Review(
         on_cleanup(move || handle.remove());
     });
     let decide = Callback::new(move |()| desk.decide());
-    let of_votes = attribute.clone();
+    let (of_votes, of_opinion) = (attribute.clone(), attribute.clone());
     let (of_form, of_history) = (attribute.clone(), attribute);
     view! {
         <PageHeader title=format!("{name}: {}", photo.name)>
@@ -103,6 +104,7 @@ pub fn Review(
             </div>
             <div class="stack review-side">
                 {move || view! { <Votes votes=desk.one.get().votes attribute=of_votes.clone()/> }}
+                {one.opinion.map(|opinion| view! { <ModelOpinion opinion attribute=of_opinion/> })}
                 {move || {
                     let attribute = of_form.clone();
                     match desk.one.get().decision {
@@ -140,8 +142,13 @@ impl Neighbours {
             previous: here.and_then(|here| here.checked_sub(1)).and_then(href),
             next: match here {
                 Some(here) => href(here + 1),
-                // Decided meanwhile, and gone from the list: the first that lies behind it (lists go by photo id).
-                None => href(queue.iter().position(|other| other.photo.id >= one.photo.id).unwrap_or(0)),
+                // Decided meanwhile, and gone from the list: the first that lies behind it where the list goes by photo id.
+                None => href(match filter.cause {
+                    QueueCause::Differ | QueueCause::Unsure => {
+                        queue.iter().position(|other| other.photo.id >= one.photo.id).unwrap_or(0)
+                    }
+                    QueueCause::Uncertain | QueueCause::Model => 0,
+                }),
             },
         }
     }
@@ -333,6 +340,7 @@ mod tests {
             attribute: "ear".into(),
             votes: Vec::new(),
             decision: None,
+            opinion: None,
         }
     }
 

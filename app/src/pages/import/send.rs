@@ -1,14 +1,8 @@
 //! Sends files with XMLHttpRequest, which tells how far the upload is (fetch does not).
 
 use leptos::wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use web_sys::{File, FormData, ProgressEvent, XmlHttpRequest};
-
-/// What the server answers to an upload that it took.
-#[derive(Deserialize)]
-struct Accepted {
-    job_id: i64,
-}
 
 /// What the server answers to one that it did not take.
 #[derive(Deserialize)]
@@ -24,16 +18,16 @@ pub fn path_of(file: &File) -> String {
     path.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name())
 }
 
-/// Sends `files` to `address`. `on_progress` gets bytes sent and bytes in all; `on_end` the job's id or what went wrong.
+/// Sends `files` to `address`. `on_progress` gets bytes sent and bytes in all; `on_end` the server's answer or what went wrong.
 /// The request can be aborted; it then ends without a word.
 ///
 /// # Errors
 /// The browser refuses to make the request.
-pub fn send(
+pub fn send<T: DeserializeOwned + 'static>(
     address: &str,
     files: &[File],
     on_progress: impl Fn(f64, f64) + 'static,
-    on_end: impl FnOnce(Result<i64, String>) + 'static,
+    on_end: impl FnOnce(Result<T, String>) + 'static,
 ) -> Result<XmlHttpRequest, JsValue> {
     let form = FormData::new()?;
     for file in files {
@@ -59,15 +53,13 @@ pub fn send(
 }
 
 /// What an answer means; status 0 is no answer at all.
-fn outcome(status: u16, body: &str) -> Result<i64, String> {
+fn outcome<T: DeserializeOwned>(status: u16, body: &str) -> Result<T, String> {
     match status {
         0 => Err(t!(
             "The connection broke while the files were sent. Send them again: what has arrived is not added twice."
         )
         .to_owned()),
-        200..=299 => serde_json::from_str::<Accepted>(body)
-            .map(|accepted| accepted.job_id)
-            .map_err(|_| t!("The server's answer could not be read.").to_owned()),
+        200..=299 => serde_json::from_str(body).map_err(|_| t!("The server's answer could not be read.").to_owned()),
         _ => Err(serde_json::from_str::<Problem>(body)
             .ok()
             .and_then(|problem| problem.detail.or(problem.title))
@@ -82,12 +74,12 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        assert_eq!(outcome(202, r#"{"job_id": 7}"#), Ok(7));
+        assert_eq!(outcome(202, "[7]"), Ok(vec![7]));
         assert_eq!(
-            outcome(413, r#"{"title": "Too large", "detail": "more than 50 MiB"}"#),
+            outcome::<Vec<i64>>(413, r#"{"title": "Too large", "detail": "more than 50 MiB"}"#),
             Err("more than 50 MiB".into())
         );
-        assert!(matches!(outcome(502, "<html>"), Err(text) if text.contains("502")));
-        assert!(matches!(outcome(0, ""), Err(text) if text.contains("connection")));
+        assert!(matches!(outcome::<i64>(502, "<html>"), Err(text) if text.contains("502")));
+        assert!(matches!(outcome::<i64>(0, ""), Err(text) if text.contains("connection")));
     }
 }

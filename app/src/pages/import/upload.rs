@@ -3,6 +3,7 @@
 use kenami_domain::view::job::Job;
 use leptos::{html, prelude::*, task::spawn_local, wasm_bindgen::JsCast};
 use send_wrapper::SendWrapper;
+use serde::Deserialize;
 use web_sys::{File, HtmlInputElement, XmlHttpRequest};
 
 use super::send::send;
@@ -20,6 +21,12 @@ use crate::{
 /// Bytes and files that the server takes in one upload.
 const MOST_BYTES: f64 = 2.0 * 1024.0 * 1024.0 * 1024.0;
 const MOST_FILES: usize = 20_000;
+
+/// What the server answers to an upload that it took.
+#[derive(Deserialize)]
+struct Accepted {
+    job_id: i64,
+}
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +97,8 @@ pub fn UploadForm(
             &address,
             &files,
             move |bytes, total| sending.set(Sending::Sent { bytes, total }),
-            move |result| match result {
-                Ok(job_id) => {
+            move |result: Result<Accepted, String>| match result {
+                Ok(Accepted { job_id }) => {
                     sending.set(Sending::No);
                     choose_source(source.get_untracked());
                     follow(job_id, followed, sending);

@@ -10,7 +10,7 @@ use crate::components::field::Field;
 /// What is trained, in words.
 fn part_label(part: TrainPart) -> &'static str {
     match part {
-        TrainPart::Heads => t!("The heads, on a frozen network (a minute)"),
+        TrainPart::Heads => t!("The heads alone (a minute)"),
         TrainPart::LastStage => t!("The last stage and the heads"),
         TrainPart::All => t!("Everything (hours without a GPU)"),
     }

@@ -1,0 +1,45 @@
+//! What a model says beside the votes.
+
+use kenami_domain::{answer::Answer, schema::Attribute, view::review::Opinion};
+use leptos::prelude::*;
+
+use crate::text;
+
+/// Values that show at most.
+const MOST: usize = 5;
+
+/// The values that the model finds most probable, as bars.
+#[component]
+pub fn ModelOpinion(
+    /// The model's probabilities.
+    opinion: Opinion,
+    /// The attribute.
+    attribute: Attribute,
+) -> impl IntoView {
+    let language = text::language();
+    let rows = opinion
+        .probabilities
+        .into_iter()
+        .take(MOST)
+        .map(|(value, probability)| {
+            view! {
+                <tr>
+                    <th scope="row">{text::answer_name(&attribute, &Answer::from(value.as_str()), language)}</th>
+                    <td class="bar-cell">
+                        <svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+                            <rect class="part-1" width=format!("{:.2}", probability * 100.0) height="8"/>
+                        </svg>
+                    </td>
+                    <td class="numeric">{text::percent(probability, 0)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="opinion" aria-label=t!("Model")>
+            <h2>{t!("Model")}</h2>
+            <p class="quiet">{t!("Run {run}, by a model that has not seen this photo", run = opinion.run)}</p>
+            <table class="bars"><tbody>{rows}</tbody></table>
+        </section>
+    }
+}

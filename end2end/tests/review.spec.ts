@@ -1,0 +1,77 @@
+// Review queues: a run's folds contradict labels, and a reviewer looks at what they find.
+import { BrowserContext, expect, Page, test } from '@playwright/test';
+
+import { Kenami } from '../support/kenami';
+import { hydrated, join_, look, newcomer, open } from '../support/people';
+
+test.describe.configure({ mode: 'serial' });
+
+let kenami: Kenami;
+let project: string;
+let context: BrowserContext;
+let page: Page;
+
+test.beforeAll(async ({ browser }) => {
+  kenami = await Kenami.start();
+  await kenami.demoLoaded();
+  project = `${kenami.url}/p/pets-demo`;
+  ({ context, page } = await newcomer(browser));
+  await join_(page, await kenami.firstAdministratorLink(), 'owner');
+});
+
+test.afterAll(async () => {
+  await context?.close();
+  await kenami?.dispose();
+});
+
+const tab = (name: string) => page.getByRole('navigation', { name: 'Queues' }).getByRole('link', { name });
+
+test('before a run there is nothing that a model contradicts', async () => {
+  await open(page, `${project}/disagreements`);
+  await look(page, 'queues-differ');
+  await tab('Model contradicts').click();
+  await expect(page.getByText('Nobody has looked yet.')).toBeVisible();
+  await page.getByRole('button', { name: 'Look now' }).click();
+  await expect(page.getByText('no run has predictions of photos')).toBeVisible();
+  await expect(page.getByText('Nothing open here')).toBeVisible();
+  await look(page, 'queues-empty');
+});
+
+test('folds of a run find labels to look at, the surest first', async () => {
+  await open(page, `${project}/datasets`);
+  await page.getByRole('button', { name: 'Freeze a dataset' }).first().click();
+  await page.getByRole('dialog').getByLabel('Name').fill('v1');
+  await page.getByRole('dialog').getByRole('button', { name: 'Freeze' }).click();
+  await page.waitForURL('**/datasets/v1');
+  await page.getByRole('link', { name: 'Train on it' }).click();
+  await hydrated(page);
+  const dialog = page.getByRole('dialog');
+  if (!(await dialog.isVisible())) await page.getByRole('button', { name: 'Start a run' }).first().click();
+  await dialog.getByLabel('Configuration (TOML)').fill('epochs = 10\n[evaluate]\nfolds = 4');
+  await dialog.getByRole('button', { name: 'Start' }).click();
+  await page.waitForURL(/\/runs\/\d+$/);
+  await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 120_000 });
+  await open(page, `${project}/disagreements?cause=model`);
+  await expect(page.getByText('There are newer labels or runs.')).toBeVisible();
+  await page.getByRole('button', { name: 'Look now' }).click();
+  await expect(page.getByText('From all votes and run v1')).toBeVisible();
+  await expect(page.locator('.dispute').first()).toBeVisible();
+  await look(page, 'queues-model');
+});
+
+test('the model stands beside the votes, and what is decided leaves the queue', async () => {
+  const count = async () => Number((await tab('Model contradicts').innerText()).replace(/\D/g, ''));
+  const before = await count();
+  expect(before).toBeGreaterThan(0);
+  await page.locator('.dispute').first().click();
+  await expect(page.getByRole('heading', { name: 'Model', exact: true })).toBeVisible();
+  await look(page, 'review-model');
+  await page.keyboard.press('1');
+  await page.keyboard.press('s');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Open again' })).toBeVisible();
+  await open(page, `${project}/disagreements?cause=model`);
+  expect(await count()).toBe(before - 1);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await look(page, 'dark-queues');
+});
