@@ -111,7 +111,20 @@ export function stops(): Stop[] {
       },
     },
     { name: 'run', path: `${p}/runs/1` },
+    { name: 'progress', path: `${p}/progress` },
+    { name: 'report', path: `${p}/report` },
+    { name: 'gold', path: `${p}/gold` },
+    { name: 'annotators', path: `${p}/annotators` },
+    { name: 'quiz', path: `${p}/quiz` },
     { name: 'import', path: `${p}/import` },
+    {
+      name: 'annotator',
+      path: `${p}/annotators`,
+      then: async (page) => {
+        await page.locator('tbody th a').first().click();
+        await expect(page.locator('#doubt-attribute')).toBeVisible();
+      },
+    },
     { name: 'members', path: `${p}/members` },
     { name: 'settings', path: `${p}/settings` },
     { name: 'not-found', path: '/no-such-page' },

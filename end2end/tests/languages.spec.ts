@@ -109,7 +109,7 @@ test('guidelines and values are shown in the language, and can be written in eac
 const ALLOWED = new Set(
   `Kenami Oxford IIIT Pet Pets demo owner annotator english API JPEG PNG WebP zip csv TOML Markdown UTC Esc Enter Ctrl Alt Meta
    Tab Space Shift Backspace Home End Grad CAM CROWDLAB Dawid Skene NLL ECE nat blake TensorBoard GPU MiB GiB kenami import train
-   class images annotations metadata jsonl json imagefolder folder README Bearer Authorization svg px MB kB English`
+   class image attribute answer explanation Wilson images annotations metadata jsonl json imagefolder folder README Bearer Authorization svg px MB kB English`
     .split(/\s+/),
 );
 

@@ -18,7 +18,7 @@ pub fn DayBars(
     const WIDTH: f64 = 600.0;
     const HEIGHT: f64 = 120.0;
     let (Some(first), Some(last)) = (days.first().cloned(), days.last().cloned()) else {
-        return view! { <p class="quiet">"Nothing in the last 30 days."</p> }.into_any();
+        return view! { <p class="quiet">{t!("Nothing in the last 30 days.")}</p> }.into_any();
     };
     let most = days.iter().map(|day| day.photos).max().unwrap_or(1).max(1);
     let step = WIDTH / days.len().max(7) as f64;
@@ -37,14 +37,17 @@ pub fn DayBars(
         })
         .collect_view();
     let all = days.iter().map(|day| day.photos).sum::<i64>();
-    let spoken = format!(
-        "{label}: {} on {}, at most {most} a day",
-        text::number(all),
-        text::count(days.len() as i64, "day", "days")
+    let spoken = n!(
+        days.len() as i64,
+        "{label}: {all} on {count} day, at most {most} a day",
+        "{label}: {all} on {count} days, at most {most} a day",
+        label = label,
+        all = text::number(all),
+        most = most
     );
     let ends = match days.len() {
         1 => first.day,
-        _ => format!("{} to {}", first.day, last.day),
+        _ => t!("{from} to {to}", from = first.day, to = last.day),
     };
     view! {
         <figure class="days">
@@ -74,9 +77,15 @@ pub fn ShareLine(
     let x = |share: f64| format!("{:.1}", share * 200.0);
     let spoken = match interval {
         Some([low, high]) => {
-            format!("{label}: {}, {} to {}", text::percent(share, 0), text::percent(low, 0), text::percent(high, 0))
+            t!(
+                "{label}: {share}, {low} to {high}",
+                label = label,
+                share = text::percent(share, 0),
+                low = text::percent(low, 0),
+                high = text::percent(high, 0)
+            )
         }
-        None => format!("{label}: {}", text::percent(share, 0)),
+        None => t!("{label}: {share}", label = label, share = text::percent(share, 0)),
     };
     let part = interval.map(|[low, high]| {
         view! { <rect class="share-interval" x=x(low) y="5" width=x((high - low).max(0.005)) height="6"></rect> }

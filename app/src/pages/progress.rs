@@ -28,14 +28,14 @@ pub fn ProgressPage() -> impl IntoView {
     let project = use_project();
     let report = Resource::new(move || project.key.get(), read_report);
     view! {
-        <PageHeader title="Progress"/>
+        <PageHeader title=t!("Progress")/>
         {loaded_both(project.resource, report, move |project, report| view! {
             <div class="columns columns-even">
                 <Left report=report.clone()/>
                 <section class="card">
-                    <h2>"Photos a day"</h2>
-                    <p class="quiet">"Photos that annotators finished, in the last 30 days."</p>
-                    <DayBars days=report.days.clone() label="Photos a day"/>
+                    <h2>{t!("Photos a day")}</h2>
+                    <p class="quiet">{t!("Photos that annotators finished, in the last 30 days.")}</p>
+                    <DayBars days=report.days.clone() label=t!("Photos a day")/>
                 </section>
             </div>
             <Attributes project=project.clone() attributes=report.attributes.clone()/>
@@ -54,29 +54,30 @@ fn Left(
     };
     let left = match report.left_ms() {
         Some(ms) => text::duration(ms),
-        None if report.votes_left == 0 => "done".to_owned(),
+        None if report.votes_left == 0 => t!("done").to_owned(),
         None => "—".to_owned(),
     };
-    let median = report.median_ms.map_or_else(|| "no time yet".to_owned(), text::duration);
+    let median = report.median_ms.map_or_else(|| t!("no time yet").to_owned(), text::duration);
     let parts = vec![
-        Part { label: "votes in".into(), count: report.votes_done, class: "part-1" },
-        Part { label: "votes left".into(), count: report.votes_left, class: "part-rest" },
+        Part { label: t!("votes in").into(), count: report.votes_done, class: "part-1" },
+        Part { label: t!("votes left").into(), count: report.votes_left, class: "part-rest" },
     ];
     view! {
         <section class="card">
-            <h2>"What is left"</h2>
-            <StackedBar parts label="Votes that are in and that are left"/>
+            <h2>{t!("What is left")}</h2>
+            <StackedBar parts label=t!("Votes that are in and that are left")/>
             <dl class="figures">
-                {figure("Photos finished", format!("{} of {}", text::number(report.photos_done), text::number(report.photos)))}
-                {figure("Votes left", text::number(report.votes_left))}
-                {figure("Time left", left)}
+                {figure(t!("Photos finished"), t!("{done} of {total}", done = text::number(report.photos_done), total = text::number(report.photos)))}
+                {figure(t!("Votes left"), text::number(report.votes_left))}
+                {figure(t!("Time left"), left)}
             </dl>
-            <p class="quiet">{format!(
-                "Time left = median time a photo in the last 24 hours ({median}) × votes left ({}) / annotators active in the last 24 hours ({}), if all of them work on without a pause. A vote is one annotator's answers to one photo.",
-                text::number(report.votes_left),
-                report.active,
+            <p class="quiet">{t!(
+                "Time left = median time a photo in the last 24 hours ({median}) × votes left ({votes}) / annotators active in the last 24 hours ({active}), if all of them work on without a pause. A vote is one annotator's answers to one photo.",
+                median = median,
+                votes = text::number(report.votes_left),
+                active = report.active,
             )}</p>
-            {report.counted_at.map(|at| view! { <p class="quiet">"Counted "<Ago at/></p> })}
+            {report.counted_at.map(|at| view! { <p class="quiet">{text::arranged(t!("Counted {time}"), [("time", view! { <Ago at/> }.into_any())])}</p> })}
         </section>
     }
 }
@@ -94,19 +95,19 @@ fn Attributes(
         .map(|attribute| {
             let name = text::attribute_name_of(&project.attributes, &attribute.attribute, language);
             let parts = vec![
-                Part { label: "a value".into(), count: attribute.values, class: "part-1" },
-                Part { label: "not visible".into(), count: attribute.not_visible, class: "part-3" },
-                Part { label: "unsure".into(), count: attribute.unsure, class: "part-2" },
+                Part { label: t!("a value").into(), count: attribute.values, class: "part-1" },
+                Part { label: t!("not visible").into(), count: attribute.not_visible, class: "part-3" },
+                Part { label: t!("unsure").into(), count: attribute.unsure, class: "part-2" },
             ];
             view! {
                 <section class="card">
                     <h3>{name.clone()}</h3>
-                    <StackedBar parts label=format!("Votes on {name}")/>
+                    <StackedBar parts label=t!("Votes on {name}", name = name)/>
                 </section>
             }
         })
         .collect_view();
-    view! { <section class="stack-s"><h2>"Votes by attribute"</h2><div class="progress-attributes">{cards}</div></section> }
+    view! { <section class="stack-s"><h2>{t!("Votes by attribute")}</h2><div class="progress-attributes">{cards}</div></section> }
 }
 
 #[component]
@@ -134,15 +135,15 @@ fn Values(
                 <li>
                     <span class="given-name" title=name.clone()>{name.clone()}</span>
                     <ProgressBar done=value.photos_done total=value.photos label=name/>
-                    <span class="numeric">{format!("{} of {}", text::number(value.photos_done), text::number(value.photos))}</span>
+                    <span class="numeric">{t!("{done} of {total}", done = text::number(value.photos_done), total = text::number(value.photos))}</span>
                 </li>
             }
         })
         .collect_view();
     Either::Right(view! {
         <section class="stack-s">
-            <h2>{format!("Photos finished by {name}")}</h2>
-            {(all > LISTED).then(|| view! { <p class="quiet">{format!("The {LISTED} of {all} with most votes left.")}</p> })}
+            <h2>{t!("Photos finished by {name}", name = name)}</h2>
+            {(all > LISTED).then(|| view! { <p class="quiet">{t!("The {listed} of {all} with most votes left.", listed = LISTED, all = all)}</p> })}
             <ul class="given-bars progress-values">{rows}</ul>
         </section>
     })

@@ -1,11 +1,15 @@
 //! The guideline of the attribute in focus.
 
-use kenami_domain::view::guidelines::{Guideline, Rule};
+use kenami_domain::{
+    keys::Layout,
+    view::guidelines::{Guideline, Rule},
+};
 use leptos::{prelude::*, wasm_bindgen::JsCast};
 
 use super::Desk;
 use crate::{
     components::{
+        keys::value_key,
         markdown::Translated,
         photo::{Variant, media_url},
     },
@@ -61,7 +65,7 @@ pub fn Rules(
     /// The project's key.
     key: String,
 ) -> impl IntoView {
-    let desk = expect_context::<Desk>();
+    let layout = expect_context::<StoredValue<Layout>>();
     let language = text::language();
     let name = text::attribute_name(&guide.attribute, language);
     let version = guide.current.as_ref().map(|current| t!("version {version}", version = current.version));
@@ -74,7 +78,7 @@ pub fn Rules(
         .filter_map(|rule| {
             let place = offered.iter().position(|value| value.key == rule.value)?;
             let name = offered[place].names.or_key(language, &rule.value).to_owned();
-            Some(view! { <ValueRule rule=rule.clone() name shortcut=desk.value_key(place) key=key.clone()/> })
+            Some(view! { <ValueRule rule=rule.clone() name shortcut=layout.with_value(|layout| value_key(layout, place)) key=key.clone()/> })
         })
         .collect_view();
     let href = format!("/p/{key}/guidelines/{}", guide.attribute.key);

@@ -134,6 +134,8 @@ fn Desk(
         claim: Memo::new(move |_| session.with(|session| session.current().map(|sheet| sheet.photo().claim_id))),
     };
     provide_context(desk);
+    // For the rules, which other pages show, too.
+    provide_context(desk.layout);
     let started = RwSignal::new(false);
     // Once, and in the browser alone: photos are claimed by someone who sees them.
     Effect::new(move |before: Option<()>| {

@@ -243,16 +243,16 @@ pub fn Empty(
         }
         .into_any(),
         State::Stopped(Stopped::Paused) => view! {
-            <EmptyState title="Your work is on pause">
-                <p>"A lead of this project has paused your annotating. Your answers are kept. Ask the lead when it goes on; photos then show up here by themselves."</p>
-                {ask_again("Look again")}
+            <EmptyState title=t!("Your work is on pause")>
+                <p>{t!("A lead of this project has paused your annotating. Your answers are kept. Ask the lead when it goes on; photos then show up here by themselves.")}</p>
+                {ask_again(t!("Look again"))}
             </EmptyState>
         }
         .into_any(),
         State::Stopped(Stopped::Quiz) => view! {
-            <EmptyState title="First a short quiz">
-                <p>"Before your first photo you answer a few whose right answer is known, and see the rule where you were wrong."</p>
-                <a class="button button-primary" href=quiz>"To the quiz"</a>
+            <EmptyState title=t!("First a short quiz")>
+                <p>{t!("Before your first photo you answer a few whose right answer is known, and see the rule where you were wrong.")}</p>
+                <a class="button button-primary" href=quiz>{t!("To the quiz")}</a>
             </EmptyState>
         }
         .into_any(),

@@ -113,30 +113,34 @@ pub fn DoubtForm(
     view! {
         <ErrorAlert error/>
         <div class="form-inline">
-            <Field id="doubt-attribute" label="Attribute">
+            <Field id="doubt-attribute" label=t!("Attribute")>
                 <select class="select" id="doubt-attribute" prop:value=attribute on:change=move |event| attribute.set(event_target_value(&event))>
-                    <option value="">"All"</option>
+                    <option value="">{t!("All")}</option>
                     {options}
                 </select>
             </Field>
-            <Field id="doubt-since" label="Given since (UTC)" hint="Empty: all of them.">
+            <Field id="doubt-since" label=t!("Given since (UTC)") hint=t!("Empty: all of them.")>
                 <input class="input" id="doubt-since" type="date" prop:value=since on:input=move |event| since.set(event_target_value(&event))/>
             </Field>
-            <Field id="doubt-reason" label="Why">
+            <Field id="doubt-reason" label=t!("Why")>
                 <input class="input" id="doubt-reason" maxlength="1000" prop:value=reason on:input=move |event| reason.set(event_target_value(&event))/>
             </Field>
-            <Button busy on:click=ask>"Put in doubt…"</Button>
+            <Button busy on:click=ask>{t!("Put in doubt…")}</Button>
         </div>
-        <Dialog open title="Put labels in doubt?">
+        <Dialog open title=t!("Put labels in doubt?")>
             {move || count.get().map(|count| view! {
                 <p>
-                    <b>{text::count(count.labels, "label", "labels")}</b>" on "
-                    {text::count(count.photos, "photo", "photos")}
-                    " no longer count. The photos go back to the queue, for other annotators."
+                    {text::arranged(
+                        t!("{labels} on {photos} no longer count. The photos go back to the queue, for other annotators."),
+                        [
+                            ("labels", view! { <b>{n!(count.labels, "{count} label", "{count} labels")}</b> }.into_any()),
+                            ("photos", n!(count.photos, "{count} photo", "{count} photos").into_any()),
+                        ],
+                    )}
                 </p>
                 <div class="dialog-actions">
-                    <Button on:click=move |_| open.set(false)>"Keep them"</Button>
-                    <Button weight=Weight::Danger busy disabled=count.labels == 0 on:click=doubt>"Put in doubt"</Button>
+                    <Button on:click=move |_| open.set(false)>{t!("Keep them")}</Button>
+                    <Button weight=Weight::Danger busy disabled=count.labels == 0 on:click=doubt>{t!("Put in doubt")}</Button>
                 </div>
             })}
         </Dialog>
@@ -167,16 +171,16 @@ pub fn Doubts(
             .map(|doubt| {
                 let what = match &doubt.attribute {
                     Some(key) => text::attribute_name_of(&project.attributes, key, language),
-                    None => "all attributes".to_owned(),
+                    None => t!("all attributes").to_owned(),
                 };
-                let since = doubt.since.map_or_else(String::new, |at| format!(", since {}", at.date()));
+                let since = doubt.since.map_or_else(String::new, |at| t!(", since {date}", date = at.date()));
                 let key = project.key.clone();
                 let take_back = move |_| {
                     undo.dispatch(UndoDoubt { key: key.clone(), annotator_id, doubt_id: doubt.id });
                 };
                 let end = match doubt.undone_at {
-                    Some(at) => view! { <span class="quiet">"taken back "<Ago at/></span> }.into_any(),
-                    None => view! { <Button busy=undo.pending() on:click=take_back>"Take back"</Button> }.into_any(),
+                    Some(at) => view! { <span class="quiet">{text::arranged(t!("taken back {time}"), [("time", view! { <Ago at/> }.into_any())])}</span> }.into_any(),
+                    None => view! { <Button busy=undo.pending() on:click=take_back>{t!("Take back")}</Button> }.into_any(),
                 };
                 view! {
                     <tr>
@@ -191,11 +195,11 @@ pub fn Doubts(
             })
             .collect_view();
         view! {
-            <Table caption="Doubts">
+            <Table caption=t!("Doubts")>
                 <thead><tr>
-                    <th scope="col">"Labels of"</th><th scope="col" class="numeric">"Labels"</th>
-                    <th scope="col" class="numeric">"Photos"</th><th scope="col">"Why"</th><th scope="col">"By"</th>
-                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col">{t!("Labels of")}</th><th scope="col" class="numeric">{t!("Labels")}</th>
+                    <th scope="col" class="numeric">{t!("Photos")}</th><th scope="col">{t!("Why")}</th><th scope="col">{t!("By")}</th>
+                    <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </Table>

@@ -31,20 +31,20 @@ pub fn AnnotatorsPage() -> impl IntoView {
     let project = use_project();
     let list = Resource::new(move || project.key.get(), annotators);
     view! {
-        <PageHeader title="Annotators" lead="How fast and how well everybody answers. Choose a name for the whole report."/>
+        <PageHeader title=t!("Annotators") lead=t!("How fast and how well everybody answers. Choose a name for the whole report.")/>
         {loaded(list, move |rows| if rows.is_empty() {
-            Either::Left(view! { <EmptyState title="Nobody has answered a photo yet"/> })
+            Either::Left(view! { <EmptyState title=t!("Nobody has answered a photo yet")/> })
         } else {
             let rows = rows
                 .into_iter()
                 .map(|row| view! { <Row row key=project.key.get_untracked()/> })
                 .collect_view();
             Either::Right(view! {
-                <Table caption="Annotators">
+                <Table caption=t!("Annotators")>
                     <thead><tr>
-                        <th scope="col">"Name"</th><th scope="col" class="numeric">"Photos"</th>
-                        <th scope="col" class="numeric">"Median a photo"</th><th scope="col" class="numeric">"Right on gold"</th>
-                        <th scope="col">"Quiz"</th><th scope="col">"Last photo"</th><th scope="col">"Now"</th>
+                        <th scope="col">{t!("Name")}</th><th scope="col" class="numeric">{t!("Photos")}</th>
+                        <th scope="col" class="numeric">{t!("Median a photo")}</th><th scope="col" class="numeric">{t!("Right on gold")}</th>
+                        <th scope="col">{t!("Quiz")}</th><th scope="col">{t!("Last photo")}</th><th scope="col">{t!("Now")}</th>
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </Table>
@@ -61,7 +61,12 @@ fn Row(
     key: String,
 ) -> impl IntoView {
     let gold = match row.gold.share() {
-        Some(share) => format!("{} of {} ({})", row.gold.right, row.gold.answers, text::percent(share, 0)),
+        Some(share) => t!(
+            "{right} of {answers} ({share})",
+            right = row.gold.right,
+            answers = row.gold.answers,
+            share = text::percent(share, 0)
+        ),
         None => "—".to_owned(),
     };
     let quiz = quiz_words(&row);
@@ -81,9 +86,9 @@ fn Row(
 
 fn quiz_words(row: &AnnotatorRow) -> String {
     match &row.quiz {
-        _ if row.quiz_excused => "let in".to_owned(),
-        Some(quiz) if quiz.passed => format!("passed, {}", text::percent(quiz.score, 0)),
-        Some(quiz) => format!("failed, {}", text::percent(quiz.score, 0)),
+        _ if row.quiz_excused => t!("let in").to_owned(),
+        Some(quiz) if quiz.passed => t!("passed, {share}", share = text::percent(quiz.score, 0)),
+        Some(quiz) => t!("failed, {share}", share = text::percent(quiz.score, 0)),
         None => "—".to_owned(),
     }
 }
@@ -96,10 +101,10 @@ fn Badges(
 ) -> impl IntoView {
     view! {
         <span class="row annotator-badges">
-            {row.paused_at.map(|_| view! { <span class="badge badge-warning">"on pause"</span> })}
-            {row.quiz_waiting.then(|| view! { <span class="badge badge-warning">"waits for you: quiz"</span> })}
+            {row.paused_at.map(|_| view! { <span class="badge badge-warning">{t!("on pause")}</span> })}
+            {row.quiz_waiting.then(|| view! { <span class="badge badge-warning">{t!("waits for you: quiz")}</span> })}
             {(row.doubted > 0).then(|| view! {
-                <span class="badge badge-bad">{text::count(row.doubted, "label in doubt", "labels in doubt")}</span>
+                <span class="badge badge-bad">{n!(row.doubted, "{count} label in doubt", "{count} labels in doubt")}</span>
             })}
         </span>
     }
@@ -133,7 +138,7 @@ pub fn AnnotatorPage() -> impl IntoView {
             let all = format!("/p/{}/annotators", project.key);
             view! {
             <PageHeader title=report.annotator.name.clone()>
-                <a class="button button-quiet" href=all>"All annotators"</a>
+                <a class="button button-quiet" href=all>{t!("All annotators")}</a>
             </PageHeader>
             <Badges row=report.annotator.clone()/>
             <ErrorAlert error/>
@@ -150,10 +155,10 @@ pub fn MyReportPage() -> impl IntoView {
     let project = use_project();
     let report = Resource::new(move || project.key.get(), my_report);
     view! {
-        <PageHeader title="My report" lead="How fast you answer, and how your answers compare."/>
+        <PageHeader title=t!("My report") lead=t!("How fast you answer, and how your answers compare.")/>
         {loaded_both(project.resource, report, move |project, report| match report {
             Some(report) => Either::Left(view! { <Report project report/> }),
-            None => Either::Right(view! { <EmptyState title="You have not answered a photo yet"/> }),
+            None => Either::Right(view! { <EmptyState title=t!("You have not answered a photo yet")/> }),
         })}
     }
 }

@@ -45,32 +45,32 @@ pub fn Oversight(
     let (of_in, of_again) = (key.clone(), key);
     view! {
         <section class="card">
-            <h2>"Pause"</h2>
+            <h2>{t!("Pause")}</h2>
             <p class="quiet">{if paused {
-                "They are given no photos. Answers that were under way have been kept."
+                t!("They are given no photos. Answers that were under way have been kept.")
             } else {
-                "On pause they are given no photos, and those that they hold go back to the queue. The page tells them."
+                t!("On pause they are given no photos, and those that they hold go back to the queue. The page tells them.")
             }}</p>
             <div class="row">
                 <Button weight=if paused { Weight::Primary } else { Weight::Danger } busy=pause.pending() on:click=toggle>
-                    {if paused { "End the pause" } else { "Pause" }}
+                    {if paused { t!("End the pause") } else { t!("Pause") }}
                 </Button>
             </div>
         </section>
         {failed.then(|| view! {
             <section class="card">
-                <h2>"Failed the quiz"</h2>
-                <p class="quiet">"Let them annotate all the same, or let them take one more quiz with other photos."</p>
+                <h2>{t!("Failed the quiz")}</h2>
+                <p class="quiet">{t!("Let them annotate all the same, or let them take one more quiz with other photos.")}</p>
                 <div class="row">
-                    <Button busy=grant.pending() on:click=move |_| allow(of_again.clone(), false)>"Allow another quiz"</Button>
-                    <Button busy=grant.pending() on:click=move |_| allow(of_in.clone(), true)>"Let them in"</Button>
+                    <Button busy=grant.pending() on:click=move |_| allow(of_again.clone(), false)>{t!("Allow another quiz")}</Button>
+                    <Button busy=grant.pending() on:click=move |_| allow(of_in.clone(), true)>{t!("Let them in")}</Button>
                 </div>
             </section>
         })}
         <section class="card">
-            <h2>"Labels in doubt"</h2>
+            <h2>{t!("Labels in doubt")}</h2>
             <p class="quiet">
-                "Labels in doubt are kept and do not count: in no consensus, no dataset, no agreement. Their photos go back to the queue, for others. You can take a doubt back at any time."
+                {t!("Labels in doubt are kept and do not count: in no consensus, no dataset, no agreement. Their photos go back to the queue, for others. You can take a doubt back at any time.")}
             </p>
             <DoubtForm project=project.clone() annotator_id=id draft/>
             <Doubts project annotator_id=id doubts=report.doubts undo/>

@@ -38,28 +38,28 @@ pub fn Report(
     view! {
         <div class="columns columns-even">
             <section class="card">
-                <h2>"Speed"</h2>
+                <h2>{t!("Speed")}</h2>
                 <SpeedFigures speed=report.speed photos=report.annotator.photos_done/>
             </section>
             <section class="card">
-                <h2>"Answers"</h2>
+                <h2>{t!("Answers")}</h2>
                 <Shares project=project.clone() attributes=report.attributes.clone()/>
             </section>
         </div>
         <section class="stack-s">
-            <h2>"Right on gold, and agreement with others"</h2>
+            <h2>{t!("Right on gold, and agreement with others")}</h2>
             <Attributes project attributes=report.attributes/>
             <p class="quiet">
-                "Gold: the share of right answers to photos whose answer is known, with its 95 % interval (Wilson). Agreement: over pairs of an answer of theirs and one of somebody else to the same photo, the share of equal ones and Krippendorff's alpha, which is 1 for perfect agreement and 0 for chance."
+                {t!("Gold: the share of right answers to photos whose answer is known, with its 95 % interval (Wilson). Agreement: over pairs of an answer of theirs and one of somebody else to the same photo, the share of equal ones and Krippendorff's alpha, which is 1 for perfect agreement and 0 for chance.")}
             </p>
         </section>
         <section class="stack-s">
-            <h2>"Against the consensus"</h2>
+            <h2>{t!("Against the consensus")}</h2>
             {if matrices.is_empty() {
-                view! { <p class="quiet">"Nobody else has answered the same photos, and nothing is decided about them."</p> }.into_any()
+                view! { <p class="quiet">{t!("Nobody else has answered the same photos, and nothing is decided about them.")}</p> }.into_any()
             } else {
                 view! {
-                    <p class="quiet">"Rows: the decision, or else what most of the others say. Columns: their answers. Ties are left out."</p>
+                    <p class="quiet">{t!("Rows: the decision, or else what most of the others say. Columns: their answers. Ties are left out.")}</p>
                     <div class="matrices">{matrices}</div>
                 }
                 .into_any()
@@ -87,12 +87,12 @@ fn SpeedFigures(
     };
     view! {
         <dl class="figures">
-            {figure("Photos", text::number(photos))}
-            {figure("Median a photo", time(speed.median_ms))}
-            {figure("Middle half", format!("{} to {}", time(speed.lower_ms), time(speed.upper_ms)))}
-            {figure("Photos a day", a_day)}
+            {figure(t!("Photos"), text::number(photos))}
+            {figure(t!("Median a photo"), time(speed.median_ms))}
+            {figure(t!("Middle half"), t!("{from} to {to}", from = time(speed.lower_ms), to = time(speed.upper_ms)))}
+            {figure(t!("Photos a day"), a_day)}
         </dl>
-        <DayBars days=speed.days label="Photos a day"/>
+        <DayBars days=speed.days label=t!("Photos a day")/>
     }
 }
 
@@ -110,14 +110,14 @@ fn Shares(
             let name = text::attribute_name_of(&project.attributes, &attribute.attribute, language);
             let values = attribute.labels - attribute.unsure - attribute.not_visible;
             let parts = vec![
-                Part { label: "a value".into(), count: values, class: "part-1" },
-                Part { label: "not visible".into(), count: attribute.not_visible, class: "part-3" },
-                Part { label: "unsure".into(), count: attribute.unsure, class: "part-2" },
+                Part { label: t!("a value").into(), count: values, class: "part-1" },
+                Part { label: t!("not visible").into(), count: attribute.not_visible, class: "part-3" },
+                Part { label: t!("unsure").into(), count: attribute.unsure, class: "part-2" },
             ];
             view! {
                 <div class="stack-s">
                     <h3>{name.clone()}</h3>
-                    <StackedBar parts label=format!("Answers to {name}")/>
+                    <StackedBar parts label=t!("Answers to {name}", name = name)/>
                 </div>
             }
         })
@@ -137,18 +137,18 @@ fn Attributes(
         .map(|row| {
             let name = text::attribute_name_of(&project.attributes, &row.attribute, language);
             let gold = match (row.gold.share(), row.gold_interval) {
-                (Some(share), Some([low, high])) => format!(
-                    "{} of {} ({}, {} to {})",
-                    row.gold.right,
-                    row.gold.answers,
-                    text::percent(share, 0),
-                    text::percent(low, 0),
-                    text::percent(high, 0)
+                (Some(share), Some([low, high])) => t!(
+                    "{right} of {answers} ({share}, {low} to {high})",
+                    right = row.gold.right,
+                    answers = row.gold.answers,
+                    share = text::percent(share, 0),
+                    low = text::percent(low, 0),
+                    high = text::percent(high, 0)
                 ),
                 _ => "—".to_owned(),
             };
             let picture = row.gold.share().map(|share| {
-                view! { <ShareLine share interval=row.gold_interval label=format!("{name} right on gold")/> }
+                view! { <ShareLine share interval=row.gold_interval label=t!("{name} right on gold", name = name)/> }
             });
             let percent = row.percent.map_or_else(|| "—".to_owned(), |share| text::percent(share, 1));
             let alpha = row.alpha.map_or_else(|| "—".to_owned(), |alpha| format!("{alpha:.3}"));
@@ -158,19 +158,19 @@ fn Attributes(
                     <td>{gold}</td>
                     <td class="share-cell">{picture}</td>
                     <td class="numeric">{percent}</td>
-                    <td class="numeric" title=row.undefined>{alpha}</td>
+                    <td class="numeric" title=row.undefined.map(|why| text::translate_sentence(&why).into_owned())>{alpha}</td>
                     <td class="numeric">{text::number(row.pairs)}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <Table caption="Gold and agreement per attribute">
+        <Table caption=t!("Gold and agreement per attribute")>
             <thead><tr>
-                <th scope="col">"Attribute"</th><th scope="col">"Right on gold"</th>
-                <th scope="col"><span class="visually-hidden">"As a picture"</span></th>
-                <th scope="col" class="numeric">"Agreement"</th><th scope="col" class="numeric">"Alpha"</th>
-                <th scope="col" class="numeric">"Pairs"</th>
+                <th scope="col">{t!("Attribute")}</th><th scope="col">{t!("Right on gold")}</th>
+                <th scope="col"><span class="visually-hidden">{t!("As a picture")}</span></th>
+                <th scope="col" class="numeric">{t!("Agreement")}</th><th scope="col" class="numeric">{t!("Alpha")}</th>
+                <th scope="col" class="numeric">{t!("Pairs")}</th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </Table>
@@ -214,9 +214,9 @@ fn Matrix(
     view! {
         <figure class="stack-s">
             <figcaption><b>{name.clone()}</b></figcaption>
-            <div class="table-frame confusion-frame" role="region" aria-label=format!("Confusion matrix of {name}") tabindex="0">
+            <div class="table-frame confusion-frame" role="region" aria-label=t!("Confusion matrix of {name}", name = name) tabindex="0">
                 <table class="confusion">
-                    <caption class="visually-hidden">{format!("{name}: photos per consensus (rows) and answer (columns)")}</caption>
+                    <caption class="visually-hidden">{t!("{name}: photos per consensus (rows) and answer (columns)", name = name)}</caption>
                     <thead><tr><td></td>{columns}</tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
@@ -241,11 +241,11 @@ fn Quizzes(
             .into_iter()
             .map(|quiz| {
                 let (class, word) =
-                    if quiz.passed { ("badge badge-good", "passed") } else { ("badge badge-bad", "failed") };
+                    if quiz.passed { ("badge badge-good", t!("passed")) } else { ("badge badge-bad", t!("failed")) };
                 view! {
                     <tr>
                         <th scope="row" class="numeric">{quiz.attempt}</th>
-                        <td class="numeric">{format!("{} of {}", quiz.right, quiz.answers)}</td>
+                        <td class="numeric">{t!("{done} of {total}", done = quiz.right, total = quiz.answers)}</td>
                         <td class="numeric">{text::percent(quiz.score, 0)}</td>
                         <td><span class=class>{word}</span></td>
                         <td><Ago at=quiz.finished_at/></td>
@@ -255,11 +255,11 @@ fn Quizzes(
             .collect_view();
         view! {
             <section class="stack-s">
-                <h2>"Quiz"</h2>
-                <Table caption="Quizzes">
+                <h2>{t!("Quiz")}</h2>
+                <Table caption=t!("Quizzes")>
                     <thead><tr>
-                        <th scope="col" class="numeric">"Attempt"</th><th scope="col" class="numeric">"Right"</th>
-                        <th scope="col" class="numeric">"Score"</th><th scope="col">"Result"</th><th scope="col">"When"</th>
+                        <th scope="col" class="numeric">{t!("Attempt")}</th><th scope="col" class="numeric">{t!("Right")}</th>
+                        <th scope="col" class="numeric">{t!("Score")}</th><th scope="col">{t!("Result")}</th><th scope="col">{t!("When")}</th>
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </Table>

@@ -312,7 +312,7 @@ fn Decided(
         let key = desk.key.get_value();
         spawn_local(async move {
             match api::gold::make_gold(key, photo_id, attribute).await {
-                Ok(()) => toasts.good("This answer is gold now."),
+                Ok(()) => toasts.good(t!("This answer is gold now.")),
                 Err(error) => toasts.bad(error.to_string()),
             }
         });
@@ -322,7 +322,7 @@ fn Decided(
         <div class="row">
             <a class="button button-primary" href=next>{t!("Next")} " " <kbd>"Enter"</kbd></a>
             <Button on:click=change>{t!("Change")}</Button>
-            {may_be_gold.then(|| view! { <Button on:click=make_gold>"Make gold"</Button> })}
+            {may_be_gold.then(|| view! { <Button on:click=make_gold>{t!("Make gold")}</Button> })}
             <Button weight=Weight::Quiet on:click=reopen>{t!("Open again")}</Button>
         </div>
     }

@@ -29,8 +29,8 @@ pub fn Answers(
 ) -> impl IntoView {
     if page.items.is_empty() {
         return Either::Left(view! {
-            <EmptyState title="Nothing is gold yet">
-                <p>"Decide disagreements and make the decisions gold, or bring right answers in from a table."</p>
+            <EmptyState title=t!("Nothing is gold yet")>
+                <p>{t!("Decide disagreements and make the decisions gold, or bring right answers in from a table.")}</p>
             </EmptyState>
         });
     }
@@ -38,11 +38,11 @@ pub fn Answers(
     let rows =
         page.items.into_iter().map(|answer| view! { <Row project=project.clone() answer remove/> }).collect_view();
     Either::Right(view! {
-        <Table caption="Gold answers">
+        <Table caption=t!("Gold answers")>
             <thead><tr>
-                <th scope="col">"Photo"</th><th scope="col">"Attribute"</th><th scope="col">"Right answer"</th>
-                <th scope="col">"Why"</th><th scope="col" class="numeric">"Right of given"</th><th scope="col">"Made gold"</th>
-                <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                <th scope="col">{t!("Photo")}</th><th scope="col">{t!("Attribute")}</th><th scope="col">{t!("Right answer")}</th>
+                <th scope="col">{t!("Why")}</th><th scope="col" class="numeric">{t!("Right of given")}</th><th scope="col">{t!("Made gold")}</th>
+                <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
             </tr></thead>
             <tbody>{rows}</tbody>
         </Table>
@@ -68,9 +68,9 @@ fn Row(
     let name = text::attribute_name_of(&project.attributes, &answer.attribute, language);
     let given = match answer.answers {
         0 => "—".to_owned(),
-        all => format!("{} of {}", text::number(answer.right), text::number(all)),
+        all => t!("{done} of {total}", done = text::number(answer.right), total = text::number(all)),
     };
-    let label = format!("Remove {}, {name}", answer.photo.name);
+    let label = t!("Remove {photo}, {attribute}", photo = answer.photo.name, attribute = name);
     let (photo_id, attribute) = (answer.photo.id, answer.attribute);
     let key = project.key.clone();
     let take_out = move |_| {
@@ -89,7 +89,7 @@ fn Row(
             <td class="gold-why">{answer.explanation}</td>
             <td class="numeric">{given}</td>
             <td>{answer.by}", "<Ago at=answer.created_at/></td>
-            <td class="end"><Button weight=Weight::Quiet attr:aria-label=label on:click=take_out>"Remove"</Button></td>
+            <td class="end"><Button weight=Weight::Quiet attr:aria-label=label on:click=take_out>{t!("Remove")}</Button></td>
         </tr>
     }
 }

@@ -31,7 +31,7 @@ pub fn Make(
 ) -> impl IntoView {
     let project = use_project();
     let made = move || match make.value().get() {
-        Some(Ok(photos)) => Some(format!("{} gold now.", text::count(photos as i64, "photo is", "photos are"))),
+        Some(Ok(photos)) => Some(n!(photos as i64, "{count} photo is gold now.", "{count} photos are gold now.")),
         _ => None,
     };
     let error = Signal::derive(move || make.value().get().and_then(Result::err));
@@ -42,17 +42,17 @@ pub fn Make(
             <ErrorAlert error/>
             <ActionForm action=make attr:class="form-inline">
                 <input type="hidden" name="key" value=move || project.key.get()/>
-                <Field id="gold-photos" label="Photos with a decision">
+                <Field id="gold-photos" label=t!("Photos with a decision")>
                     <input
                         class="input input-short" id="gold-photos" name="photos" type="number" min="1" max="1000" required
                         value=some aria-describedby=described_by("gold-photos")
                     />
                 </Field>
-                <Button submit=true busy=make.pending() disabled=summary.decided == 0>"Make gold"</Button>
+                <Button submit=true busy=make.pending() disabled=summary.decided == 0>{t!("Make gold")}</Button>
             </ActionForm>
-            <p class="quiet">"Chosen by chance among those that are not gold. One at a time: at the decision of a disagreement."</p>
+            <p class="quiet">{t!("Chosen by chance among those that are not gold. One at a time: at the decision of a disagreement.")}</p>
             <details>
-                <summary>"From a table"</summary>
+                <summary>{t!("From a table")}</summary>
                 <Table put table/>
             </details>
         </div>
@@ -81,24 +81,24 @@ fn Table(
                     .problems
                     .iter()
                     .take(LISTED)
-                    .map(|(line, reason)| view! { <li>{format!("Line {line}: {reason}")}</li> })
+                    .map(|(line, reason)| view! { <li>{t!("Line {line}: {reason}", line = line, reason = text::translate_sentence(reason))}</li> })
                     .collect_view();
-                let words = format!(
-                    "{} gold now, {} said what was gold already.",
-                    text::count(done.made as i64, "answer is", "answers are"),
-                    text::count(done.unchanged as i64, "row", "rows"),
+                let words = t!(
+                    "{answers}, {rows}.",
+                    answers = n!(done.made as i64, "{count} answer is gold now", "{count} answers are gold now"),
+                    rows = n!(done.unchanged as i64, "{count} row said what was gold already", "{count} rows said what was gold already")
                 );
                 view! {
                     <Alert tone>
                         <p>{words}</p>
                         <ul class="plain-list">{problems}</ul>
-                        {(more > 0).then(|| view! { <p>{format!("and {more} more lines that do not fit")}</p> })}
+                        {(more > 0).then(|| view! { <p>{n!(more as i64, "and {count} more line that does not fit", "and {count} more lines that do not fit")}</p> })}
                     </Alert>
                 }
             })}
             <Field
-                id="gold-table" label="CSV: image,attribute,answer[,explanation]"
-                hint="Each row also decides. The explanation shows after a wrong answer in the quiz."
+                id="gold-table" label=t!("CSV: image,attribute,answer[,explanation]")
+                hint=t!("Each row also decides. The explanation shows after a wrong answer in the quiz.")
             >
                 <textarea
                     class="textarea gold-table" id="gold-table" rows="6" spellcheck="false" prop:value=table
@@ -107,7 +107,7 @@ fn Table(
             </Field>
             <div class="row">
                 <Button busy=put.pending() disabled=Signal::derive(move || table.with(|table| table.trim().is_empty())) on:click=send>
-                    "Make these gold"
+                    {t!("Make these gold")}
                 </Button>
             </div>
         </div>

@@ -40,24 +40,24 @@ pub fn GoldPage() -> impl IntoView {
     let error = Signal::derive(move || remove.value().get().and_then(Result::err));
     view! {
         <PageHeader
-            title="Gold"
-            lead="Photos whose right answer is known. Annotators meet them in the quiz before their first photo and, without knowing, among the others; the report says how often they are right."
+            title=t!("Gold")
+            lead=t!("Photos whose right answer is known. Annotators meet them in the quiz before their first photo and, without knowing, among the others; the report says how often they are right.")
         />
         {loaded(state, move |(summary, settings)| view! {
             <div class="columns columns-even">
                 <section class="card">
-                    <h2>"How it is used"</h2>
+                    <h2>{t!("How it is used")}</h2>
                     <UseForm settings save/>
                 </section>
                 <section class="card">
-                    <h2>"Make photos gold"</h2>
+                    <h2>{t!("Make photos gold")}</h2>
                     <Figures summary/>
                     <Make summary make put table/>
                 </section>
             </div>
         })}
         <section class="stack-s">
-            <h2>"Gold answers"</h2>
+            <h2>{t!("Gold answers")}</h2>
             <ErrorAlert error/>
             {loaded_both(project.resource, list, move |project, page| view! { <Answers project page cursor remove/> })}
         </section>
@@ -74,9 +74,9 @@ fn Figures(
     };
     view! {
         <dl class="figures">
-            {figure("Gold photos", summary.photos)}
-            {figure("Answers", summary.answers)}
-            {figure("More with a decision", summary.decided)}
+            {figure(t!("Gold photos"), summary.photos)}
+            {figure(t!("Answers"), summary.answers)}
+            {figure(t!("More with a decision"), summary.decided)}
         </dl>
     }
 }

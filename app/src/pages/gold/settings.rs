@@ -34,7 +34,7 @@ pub fn UseForm(
         if before.is_some_and(|before| before != version)
             && save.value().get_untracked().is_some_and(|done| done.is_ok())
         {
-            toasts.good("Saved.");
+            toasts.good(t!("Saved."));
         }
         version
     });
@@ -51,8 +51,8 @@ pub fn UseForm(
             <ErrorAlert error/>
             <input type="hidden" name="key" value=move || project.key.get()/>
             <Field
-                id="gold-percent" label="Gold among an annotator's photos, in percent" error=of_field("gold_rate")
-                hint="Mixed in by chance, each photo once, for annotators alone. 0: none."
+                id="gold-percent" label=t!("Gold among an annotator's photos, in percent") error=of_field("gold_rate")
+                hint=t!("Mixed in by chance, each photo once, for annotators alone. 0: none.")
             >
                 <input
                     class="input input-short" id="gold-percent" name="gold_percent" type="number" min="0" max="50" step="any"
@@ -60,15 +60,15 @@ pub fn UseForm(
                 />
             </Field>
             <Field
-                id="quiz-length" label="Photos of the quiz" error=of_field("quiz_length")
-                hint="Before an annotator's first photo. 0: no quiz. It begins once there are as many gold photos."
+                id="quiz-length" label=t!("Photos of the quiz") error=of_field("quiz_length")
+                hint=t!("Before an annotator's first photo. 0: no quiz. It begins once there are as many gold photos.")
             >
                 <input
                     class="input input-short" id="quiz-length" name="quiz_length" type="number" min="0" max="50" required
                     value=settings.quiz_length.to_string() aria-describedby=described_by("quiz-length")
                 />
             </Field>
-            <Field id="pass-percent" label="Right answers that pass, in percent" error=of_field("quiz_pass_mark")>
+            <Field id="pass-percent" label=t!("Right answers that pass, in percent") error=of_field("quiz_pass_mark")>
                 <input
                     class="input input-short" id="pass-percent" name="pass_percent" type="number" min="0" max="100" step="any"
                     required value=percent(settings.quiz_pass_mark) aria-describedby=described_by("pass-percent")
@@ -76,9 +76,9 @@ pub fn UseForm(
             </Field>
             <label class="check">
                 <input type="checkbox" name="quiz_repeats" value="true" checked=settings.quiz_repeats/>
-                "Who fails may repeat it with other gold photos; otherwise a lead decides"
+                {t!("Who fails may repeat it with other gold photos; otherwise a lead decides")}
             </label>
-            <div class="row"><Button submit=true weight=Weight::Primary busy=save.pending()>"Save"</Button></div>
+            <div class="row"><Button submit=true weight=Weight::Primary busy=save.pending()>{t!("Save")}</Button></div>
         </ActionForm>
     }
 }

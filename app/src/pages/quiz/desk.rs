@@ -42,8 +42,6 @@ pub struct Desk {
     pub key: StoredValue<String>,
     /// Guidelines of the annotated attributes.
     pub guides: StoredValue<Vec<Guideline>>,
-    /// What keys mean to this annotator.
-    pub layout: StoredValue<Layout>,
     /// Where the annotator stands.
     pub state: RwSignal<QuizState>,
     /// The photo that shows, also while its answers are gone through.
@@ -58,6 +56,8 @@ pub struct Desk {
     pub busy: RwSignal<bool>,
     /// What went wrong with it.
     pub error: RwSignal<Option<ApiError>>,
+    /// What the annotator's keys mean.
+    pub layout: StoredValue<Layout>,
     /// A quiz was finished in this visit.
     finished: RwSignal<bool>,
     since: StoredValue<f64>,
@@ -66,11 +66,11 @@ pub struct Desk {
 
 impl Desk {
     /// A visit in which nothing has been done.
-    pub fn new(key: String, guides: Vec<Guideline>, layout: Layout, state: QuizState) -> Self {
+    pub fn new(key: String, guides: Vec<Guideline>, state: QuizState, layout: StoredValue<Layout>) -> Self {
         Self {
+            layout,
             key: StoredValue::new(key),
             guides: StoredValue::new(guides),
-            layout: StoredValue::new(layout),
             question: RwSignal::new(state.question.clone()),
             finished: RwSignal::new(state.due && state.question.is_none() && !state.results.is_empty()),
             state: RwSignal::new(state),
@@ -191,8 +191,7 @@ impl Desk {
     /// Keys as on the annotate page.
     pub fn on_key(self, event: &ev::KeyboardEvent) {
         let key = event.key();
-        let command = self.layout.with_value(|layout| command(layout, press(event, &key)));
-        let Some(command) = command else { return };
+        let Some(command) = self.layout.with_value(|layout| command(layout, press(event, &key))) else { return };
         let own = command == Command::Advance && is_inside(event, "a, button, summary");
         if own || event.default_prevented() {
             return;

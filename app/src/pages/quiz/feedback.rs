@@ -4,14 +4,14 @@ use kenami_domain::view::{
     guidelines::Guideline,
     quiz::{QuizMark, QuizResult},
 };
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 
 use super::desk::Desk;
 use crate::{
     components::{
         alert::{Alert, ErrorAlert, Tone},
         button::{Button, Weight},
-        markdown::Markdown,
+        markdown::{Markdown, Translated},
         page::PageHeader,
         photo::{Variant, media_url},
     },
@@ -37,10 +37,10 @@ pub fn Corrections() -> impl IntoView {
         <div class="quiz-corrections" role="status">
             {cards}
             {(right > 0).then(|| view! {
-                <p class="quiet">{text::count(right as i64, "other answer is right.", "other answers are right.")}</p>
+                <p class="quiet">{n!(right as i64, "{count} other answer is right.", "{count} other answers are right.")}</p>
             })}
             <div class="row">
-                <Button weight=Weight::Primary on:click=move |_| desk.go_on()>"Go on " <kbd>"Enter"</kbd></Button>
+                <Button weight=Weight::Primary on:click=move |_| desk.go_on()>{t!("Go on")} " " <kbd>"Enter"</kbd></Button>
             </div>
         </div>
     }
@@ -59,7 +59,7 @@ fn Correction(
     let attribute = &guide.attribute;
     let right = text::answer_name(attribute, &mark.right, language);
     let rule = mark.right.value().and_then(|value| guide.text.rules.iter().find(|rule| rule.value == value));
-    let words = rule.and_then(|rule| rule.rule.get(language)).unwrap_or_default().to_owned();
+    let texts = rule.map(|rule| rule.rule.clone()).filter(|texts| texts.get(language).is_some());
     let examples = rule
         .into_iter()
         .flat_map(|rule| &rule.examples)
@@ -70,22 +70,30 @@ fn Correction(
             }
         })
         .collect_view();
-    let words = match (words.is_empty(), mark.right.value()) {
-        (false, _) => words,
-        (true, None) => "The part cannot be judged in this photo: it is outside of it, hidden or too small.".to_owned(),
-        (true, Some(_)) => "*No rule is written for this value.*".to_owned(),
+    let nothing = match mark.right.value() {
+        None => t!("The part cannot be judged in this photo: it is outside of it, hidden or too small."),
+        Some(_) => t!("*No rule is written for this value.*"),
     };
-    let version = guide.current.as_ref().map(|current| format!(", version {}", current.version));
+    let words = match texts {
+        Some(texts) => Either::Left(view! { <Translated texts/> }),
+        None => Either::Right(view! { <Markdown text=nothing.to_owned()/> }),
+    };
+    let version = guide.current.as_ref().map(|current| t!(", version {version}", version = current.version));
     view! {
         <section class="quiz-correction">
             <h2>{text::attribute_name(attribute, language)}</h2>
             <p>
-                "You said "<b class="quiz-wrong">{text::answer_name(attribute, &mark.given, language)}</b>
-                ". Right is "<b class="quiz-right">{right.clone()}</b>"."
+                {text::arranged(
+                    t!("You said {given}. Right is {right}."),
+                    [
+                        ("given", view! { <b class="quiz-wrong">{text::answer_name(attribute, &mark.given, language)}</b> }.into_any()),
+                        ("right", view! { <b class="quiz-right">{right.clone()}</b> }.into_any()),
+                    ],
+                )}
             </p>
             {(!mark.explanation.is_empty()).then(|| view! { <blockquote class="quiz-why">{mark.explanation.clone()}</blockquote> })}
-            <h3>"The rule"<span class="quiet">{version}</span></h3>
-            <Markdown text=words/>
+            <h3>{t!("The rule")}<span class="quiet">{version}</span></h3>
+            {words}
             <ul class="guide-examples">{examples}</ul>
         </section>
     }
@@ -101,27 +109,27 @@ pub fn Score(
     let Some(result) = state.results.last().cloned() else { return ().into_any() };
     let annotate = format!("/p/{}/annotate", desk.key.get_value());
     let (title, next) = if !state.due {
-        let words = if result.passed { "You passed" } else { "A lead lets you in" };
-        (words, view! { <a class="button button-primary" href=annotate>"Annotate"</a> }.into_any())
+        let words = if result.passed { t!("You passed") } else { t!("A lead lets you in") };
+        (words, view! { <a class="button button-primary" href=annotate>{t!("Annotate")}</a> }.into_any())
     } else if state.can_begin {
         let again = view! {
             <Button weight=Weight::Primary busy=desk.busy on:click=move |_| desk.begin()>
-                "Try again with other photos " <kbd>"Enter"</kbd>
+                {t!("Try again with other photos")} " " <kbd>"Enter"</kbd>
             </Button>
         };
-        ("Not yet", again.into_any())
+        (t!("Not yet"), again.into_any())
     } else {
         let ask = view! {
-            <Alert tone=Tone::Warning>"A lead decides how it goes on: ask them to let you in or to let you try again."</Alert>
+            <Alert tone=Tone::Warning>{t!("A lead decides how it goes on: ask them to let you in or to let you try again.")}</Alert>
         };
-        ("Not yet", ask.into_any())
+        (t!("Not yet"), ask.into_any())
     };
     view! {
-        <PageHeader title="Quiz"/>
+        <PageHeader title=t!("Quiz")/>
         <section class="card quiz-card">
             <h2>{title}</h2>
             <p class="quiz-score"><b>{text::percent(result.score, 0)}</b>" "{told(&result)}</p>
-            <p class="quiet">{format!("{} of the answers must be right.", text::percent(state.pass_mark, 0))}</p>
+            <p class="quiet">{t!("{share} of the answers must be right.", share = text::percent(state.pass_mark, 0))}</p>
             <ErrorAlert error=desk.error/>
             <div class="row">{next}</div>
         </section>
@@ -130,5 +138,10 @@ pub fn Score(
 }
 
 fn told(result: &QuizResult) -> String {
-    format!("{} of {} right", text::number(result.right), text::count(result.answers, "answer", "answers"))
+    n!(
+        result.answers,
+        "{right} of {count} answer right",
+        "{right} of {count} answers right",
+        right = text::number(result.right)
+    )
 }

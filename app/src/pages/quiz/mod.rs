@@ -10,7 +10,7 @@ mod question;
 
 use kenami_domain::{
     keys::{Layout, Page},
-    view::{guidelines::Guideline, project::Project, quiz::QuizState},
+    view::{guidelines::Guideline, people::Preferences, project::Project, quiz::QuizState},
 };
 use leptos::{either::Either, ev, prelude::*};
 use leptos_meta::Title;
@@ -36,18 +36,21 @@ use crate::{
 pub fn QuizPage() -> impl IntoView {
     let project = use_project();
     let guides = Resource::new(move || project.key.get(), api::guidelines::guidelines);
-    let state = Resource::new(move || project.key.get(), api::quiz::read_quiz);
-    let preferences = Resource::new(|| (), |()| api::people::my_preferences());
+    let state = Resource::new(
+        move || project.key.get(),
+        |key| async move {
+            let state = api::quiz::read_quiz(key).await?;
+            let preferences = api::people::my_preferences().await?;
+            Ok::<_, api::ApiError>((state, preferences))
+        },
+    );
     view! {
-        <Title text="Quiz"/>
+        <Title text=t!("Quiz")/>
         <Transition fallback=|| view! { <Loading/> }>
             {move || Suspend::new(async move {
                 match (project.resource.await, guides.await, state.await) {
-                    (Ok(project), Ok(guides), Ok(state)) => {
-                        // It can be answered without them.
-                        let chosen = preferences.await.unwrap_or_default().keys;
-                        let layout = Layout::new(Page::Annotate, &chosen);
-                        Either::Left(view! { <Quiz project guides layout state/> })
+                    (Ok(project), Ok(guides), Ok((state, preferences))) => {
+                        Either::Left(view! { <Quiz project guides state preferences/> })
                     }
                     (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                         Either::Right(view! { <ErrorView error/> })
@@ -64,13 +67,15 @@ fn Quiz(
     project: Project,
     /// Guidelines of the annotated attributes.
     guides: Vec<Guideline>,
-    /// What keys mean to the annotator.
-    layout: Layout,
     /// Where the annotator stands.
     state: QuizState,
+    /// Their keys and habits.
+    preferences: Preferences,
 ) -> impl IntoView {
-    let desk = Desk::new(project.key.clone(), guides, layout, state);
+    let layout = StoredValue::new(Layout::new(Page::Annotate, &preferences.keys));
+    let desk = Desk::new(project.key.clone(), guides, state, layout);
     provide_context(desk);
+    provide_context(layout);
     Effect::new(move |_| {
         let handle = window_event_listener(ev::keydown, move |event| desk.on_key(&event));
         on_cleanup(move || handle.remove());
@@ -91,30 +96,31 @@ fn Before(
 ) -> impl IntoView {
     let state = desk.state.get_untracked();
     let annotate = format!("/p/{}/annotate", desk.key.get_value());
-    let photos = text::count(i64::from(state.length), "photo", "photos");
     if !state.due {
         return view! {
-            <PageHeader title="Quiz"/>
+            <PageHeader title=t!("Quiz")/>
             <section class="card quiz-card">
-                <p>"There is no quiz for you to take now."</p>
-                <div class="row"><a class="button button-primary" href=annotate>"Annotate"</a></div>
+                <p>{t!("There is no quiz for you to take now.")}</p>
+                <div class="row"><a class="button button-primary" href=annotate>{t!("Annotate")}</a></div>
             </section>
         }
         .into_any();
     }
     let guidelines = format!("/p/{}/guidelines", desk.key.get_value());
     view! {
-        <PageHeader title="Quiz"/>
+        <PageHeader title=t!("Quiz")/>
         <section class="card quiz-card">
-            <h2>"Before your first photo"</h2>
-            <p>{format!(
-                "You answer {photos} whose right answers are known. After a wrong answer you see what is right and the rule. {} of the answers must be right.",
-                text::percent(state.pass_mark, 0),
+            <h2>{t!("Before your first photo")}</h2>
+            <p>{n!(
+                i64::from(state.length),
+                "You answer {count} photo whose right answers are known. After a wrong answer you see what is right and the rule. {share} of the answers must be right.",
+                "You answer {count} photos whose right answers are known. After a wrong answer you see what is right and the rule. {share} of the answers must be right.",
+                share = text::percent(state.pass_mark, 0)
             )}</p>
-            <p>"Your answers here are no labels. Read the "<a href=guidelines>"guidelines"</a>" first; they also show beside each photo."</p>
+            <p>{text::arranged(t!("Your answers here are no labels. Read the {guidelines} first; they also show beside each photo."), [("guidelines", view! { <a href=guidelines>{t!("guidelines")}</a> }.into_any())])}</p>
             <ErrorAlert error=desk.error/>
             <div class="row">
-                <Button weight=Weight::Primary busy=desk.busy on:click=move |_| desk.begin()>"Begin " <kbd>"Enter"</kbd></Button>
+                <Button weight=Weight::Primary busy=desk.busy on:click=move |_| desk.begin()>{t!("Begin")} " " <kbd>"Enter"</kbd></Button>
             </div>
         </section>
     }
@@ -127,15 +133,18 @@ fn Asking() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let asking = Memo::new(move |_| desk.stage() == Stage::Question);
     let number = move || {
-        desk.question
-            .with(|question| question.as_ref().map(|question| format!("Photo {} of {}", question.number, question.of)))
+        desk.question.with(|question| {
+            question
+                .as_ref()
+                .map(|question| t!("Photo {number} of {total}", number = question.number, total = question.of))
+        })
     };
     view! {
         <div class="annotate annotate-guide full-window quiz">
-            <h1 class="visually-hidden">"Quiz"</h1>
+            <h1 class="visually-hidden">{t!("Quiz")}</h1>
             <div class="annotate-stage"><Photo/></div>
             <div class="annotate-side">
-                <div class="status"><div class="status-line"><b>"Quiz"</b><span role="status">{number}</span></div></div>
+                <div class="status"><div class="status-line"><b>{t!("Quiz")}</b><span role="status">{number}</span></div></div>
                 <ErrorAlert error=desk.error/>
                 {move || if asking.get() {
                     Either::Left(view! { <Panel/> <Rules/> })

@@ -26,7 +26,7 @@ pub fn Photo() -> impl IntoView {
                     src=media_url(&desk.key.get_value(), photo.id, Variant::Web)
                     width=photo.width.to_string()
                     height=photo.height.to_string()
-                    alt=format!("Photo {}", photo.name)
+                    alt=t!("Photo {name}", name = photo.name)
                     draggable="false"
                 />
                 <p class="stage-caption">{photo.name}</p>
@@ -41,7 +41,7 @@ pub fn Panel() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let asked = Memo::new(move |_| desk.asked());
     view! {
-        <div class="panel" role="group" aria-label="Answers">
+        <div class="panel" role="group" aria-label=t!("Answers")>
             {move || asked.get().into_iter().enumerate().map(|(index, attribute)| {
                 view! { <Ask index attribute/> }
             }).collect_view()}
@@ -70,8 +70,7 @@ fn Ask(
         .enumerate()
         .map(|(place, value)| {
             let name = value.names.or_key(language, &value.key).to_owned();
-            let key = desk.layout.with_value(|layout| value_key(layout, place));
-            view! { <Choice index answer=Answer::Value(value.key.clone()) name key given/> }
+            view! { <Choice index answer=Answer::Value(value.key.clone()) name key=desk.layout.with_value(|layout| value_key(layout, place)) given/> }
         })
         .collect_view();
     let special = [(Answer::NotVisible, t!("Not visible"), "not-visible"), (Answer::Unsure, t!("Unsure"), "unsure")]
@@ -138,7 +137,7 @@ pub fn Rules() -> impl IntoView {
     let desk = expect_context::<Desk>();
     let shown = Memo::new(move |_| desk.asked().get(desk.focus.get()).map(|attribute| attribute.key.clone()));
     view! {
-        <section class="guide" tabindex="0" aria-label="Guideline">
+        <section class="guide" tabindex="0" aria-label=t!("Guideline")>
             {move || {
                 let guide = desk.guides.with_value(|guides| {
                     guides.iter().find(|guide| Some(&guide.attribute.key) == shown.get().as_ref()).cloned()
