@@ -79,7 +79,7 @@ impl Draft {
             match done {
                 Ok(done) => {
                     self.error.try_set(None);
-                    toasts.good(format!("{} in doubt.", text::count(done.labels, "label is", "labels are")));
+                    toasts.good(n!(done.labels, "{count} label is in doubt.", "{count} labels are in doubt."));
                     self.changed.try_update(|n| *n += 1);
                 }
                 Err(failed) => drop(self.error.try_set(Some(failed))),
