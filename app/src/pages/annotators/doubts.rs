@@ -7,7 +7,7 @@ use kenami_domain::{
         report::{DoubtCount, DoubtInput, DoubtRow},
     },
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{either::Either, prelude::*, task::spawn_local};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
@@ -164,36 +164,9 @@ pub fn Doubts(
     /// Takes one back.
     undo: ServerAction<UndoDoubt>,
 ) -> impl IntoView {
-    (!doubts.is_empty()).then(|| {
-        let language = text::language();
-        let rows = doubts
-            .into_iter()
-            .map(|doubt| {
-                let what = match &doubt.attribute {
-                    Some(key) => text::attribute_name_of(&project.attributes, key, language),
-                    None => t!("all attributes").to_owned(),
-                };
-                let since = doubt.since.map_or_else(String::new, |at| t!(", since {date}", date = at.date()));
-                let key = project.key.clone();
-                let take_back = move |_| {
-                    undo.dispatch(UndoDoubt { key: key.clone(), annotator_id, doubt_id: doubt.id });
-                };
-                let end = match doubt.undone_at {
-                    Some(at) => view! { <span class="quiet">{text::arranged(t!("taken back {time}"), [("time", view! { <Ago at/> }.into_any())])}</span> }.into_any(),
-                    None => view! { <Button busy=undo.pending() on:click=take_back>{t!("Take back")}</Button> }.into_any(),
-                };
-                view! {
-                    <tr>
-                        <th scope="row">{what}{since}</th>
-                        <td class="numeric">{text::number(doubt.labels)}</td>
-                        <td class="numeric">{text::number(doubt.photos)}</td>
-                        <td>{doubt.reason}</td>
-                        <td>{doubt.by}", "<Ago at=doubt.created_at/></td>
-                        <td class="end">{end}</td>
-                    </tr>
-                }
-            })
-            .collect_view();
+    let some = !doubts.is_empty();
+    let rows = move || doubts.clone();
+    some.then(|| {
         view! {
             <Table caption=t!("Doubts")>
                 <thead><tr>
@@ -201,10 +174,53 @@ pub fn Doubts(
                     <th scope="col" class="numeric">{t!("Photos")}</th><th scope="col">{t!("Why")}</th><th scope="col">{t!("By")}</th>
                     <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                 </tr></thead>
-                <tbody>{rows}</tbody>
+                <tbody>
+                    // By key: what a button does on a click stays when the page is rendered again.
+                    <For each=rows key=|doubt| (doubt.id, doubt.undone_at) let:doubt>
+                        <Row project=project.clone() annotator_id doubt undo/>
+                    </For>
+                </tbody>
             </Table>
         }
     })
+}
+
+#[component]
+fn Row(
+    /// The project.
+    project: Project,
+    /// The annotator.
+    annotator_id: i64,
+    /// The doubt.
+    doubt: DoubtRow,
+    /// Takes it back.
+    undo: ServerAction<UndoDoubt>,
+) -> impl IntoView {
+    let what = match &doubt.attribute {
+        Some(key) => text::attribute_name_of(&project.attributes, key, text::language()),
+        None => t!("all attributes").to_owned(),
+    };
+    let since = doubt.since.map_or_else(String::new, |at| t!(", since {date}", date = at.date()));
+    let take_back = move |_| {
+        undo.dispatch(UndoDoubt { key: project.key.clone(), annotator_id, doubt_id: doubt.id });
+    };
+    let end = match doubt.undone_at {
+        Some(at) => {
+            let when = [("time", view! { <Ago at/> }.into_any())];
+            Either::Left(view! { <span class="quiet">{text::arranged(t!("taken back {time}"), when)}</span> })
+        }
+        None => Either::Right(view! { <Button on:click=take_back>{t!("Take back")}</Button> }),
+    };
+    view! {
+        <tr>
+            <th scope="row">{what}{since}</th>
+            <td class="numeric">{text::number(doubt.labels)}</td>
+            <td class="numeric">{text::number(doubt.photos)}</td>
+            <td>{doubt.reason}</td>
+            <td>{doubt.by}", "<Ago at=doubt.created_at/></td>
+            <td class="end">{end}</td>
+        </tr>
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a lead does about an annotator.
 
 use kenami_domain::view::{project::Project, report::AnnotatorReport};
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 
 use super::doubts::{DoubtForm, Doubts, Draft};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         reports::{PauseAnnotator, UndoDoubt},
     },
     components::button::{Button, Weight},
+    pages::project::use_project,
 };
 
 /// Pause, quiz and doubts.
@@ -29,12 +30,10 @@ pub fn Oversight(
     draft: Draft,
 ) -> impl IntoView {
     let (key, id) = (project.key.clone(), report.annotator.id);
+    let current = use_project().key;
     let paused = report.annotator.paused_at.is_some();
-    let toggle = {
-        let key = key.clone();
-        move |_| {
-            pause.dispatch(PauseAnnotator { key: key.clone(), annotator_id: id, paused: !paused });
-        }
+    let set = move |paused: bool| {
+        pause.dispatch(PauseAnnotator { key: current.get_untracked(), annotator_id: id, paused });
     };
     let failed = report.quizzes.last().is_some_and(|quiz| !quiz.passed)
         && !report.annotator.quiz_excused
@@ -52,9 +51,16 @@ pub fn Oversight(
                 t!("On pause they are given no photos, and those that they hold go back to the queue. The page tells them.")
             }}</p>
             <div class="row">
-                <Button weight=if paused { Weight::Primary } else { Weight::Danger } busy=pause.pending() on:click=toggle>
-                    {if paused { t!("End the pause") } else { t!("Pause") }}
-                </Button>
+                // Two buttons: what a button does on a click stays when the page is rendered again.
+                {if paused {
+                    Either::Left(view! {
+                        <Button weight=Weight::Primary busy=pause.pending() on:click=move |_| set(false)>{t!("End the pause")}</Button>
+                    })
+                } else {
+                    Either::Right(view! {
+                        <Button weight=Weight::Danger busy=pause.pending() on:click=move |_| set(true)>{t!("Pause")}</Button>
+                    })
+                }}
             </div>
         </section>
         {failed.then(|| view! {

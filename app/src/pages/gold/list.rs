@@ -35,8 +35,7 @@ pub fn Answers(
         });
     }
     let next = page.next_cursor;
-    let rows =
-        page.items.into_iter().map(|answer| view! { <Row project=project.clone() answer remove/> }).collect_view();
+    let items = page.items;
     Either::Right(view! {
         <Table caption=t!("Gold answers")>
             <thead><tr>
@@ -44,7 +43,12 @@ pub fn Answers(
                 <th scope="col">{t!("Why")}</th><th scope="col" class="numeric">{t!("Right of given")}</th><th scope="col">{t!("Made gold")}</th>
                 <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
             </tr></thead>
-            <tbody>{rows}</tbody>
+            <tbody>
+                // By key: what a button does on a click stays when the page is rendered again.
+                <For each=move || items.clone() key=|answer| (answer.id, answer.answers, answer.right) let:answer>
+                    <Row project=project.clone() answer remove/>
+                </For>
+            </tbody>
         </Table>
         <Pager cursor next/>
     })
