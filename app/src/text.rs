@@ -144,11 +144,6 @@ pub fn number(value: i64) -> String {
     grouped
 }
 
-/// A counted noun: `1 photo`, `2,000 photos`.
-pub fn count(value: i64, one: &str, many: &str) -> String {
-    format!("{} {}", number(value), if value == 1 { one } else { many })
-}
-
 /// A share from 0 to 1 as a percentage with `digits` decimals: `72.4 %`, in Japanese `72.4%`.
 pub fn percent(share: f64, digits: usize) -> String {
     t!("{number} %", number = format!("{:.digits$}", share * 100.0))
@@ -197,8 +192,6 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "−1,234,567")] {
             assert_eq!(number(value), text);
         }
-        assert_eq!(count(1, "photo", "photos"), "1 photo");
-        assert_eq!(count(2_000, "photo", "photos"), "2,000 photos");
     }
 
     #[test]

@@ -127,7 +127,10 @@ async function englishWords(page: Page): Promise<string[]> {
     }
     for (const element of document.body.querySelectorAll('*')) {
       if (element.closest(foreign) || !element.checkVisibility()) continue;
-      for (const name of ['aria-label', 'title', 'placeholder', 'aria-description']) found.push(element.getAttribute(name) ?? '');
+      for (const name of ['aria-label', 'title', 'placeholder', 'aria-description']) {
+        // A value's badge has its key as a title.
+        if (name !== 'title' || !element.matches('.badge')) found.push(element.getAttribute(name) ?? '');
+      }
     }
     found.push(document.title);
     return found;

@@ -86,7 +86,7 @@ pub async fn reopen(key: String, photo_id: i64, attribute: String) -> Result<(),
 fn hide_names(disagreement: &mut Disagreement) {
     if disagreement.decision.is_none() {
         for (number, vote) in disagreement.votes.iter_mut().enumerate() {
-            vote.annotator = format!("Annotator {}", number + 1);
+            vote.annotator = t!("Annotator {number}", number = number + 1);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Messages in the page, and the states in which it has nothing to show.
 
 use leptos::prelude::*;
+use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use super::shell::{query, sign_in_path};
@@ -98,6 +99,7 @@ pub fn ErrorView(
         view! { <a class="button button-primary" href=sign_in_path(&here) rel="external">{t!("Sign in")}</a> }
     });
     view! {
+        <Title text=title/>
         <div class="empty empty-error" role="alert">
             <h1 class="empty-title">{title}</h1>
             <div class="empty-body">
