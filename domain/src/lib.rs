@@ -12,6 +12,7 @@
 //! - [`targets`]: what a head is trained towards.
 //! - [`csvio`]: the CSV files of votes, labels and probabilities.
 //! - [`freeze`]: a dataset from photos, votes and decisions.
+//! - [`label_issues`]: labels that a model contradicts with confidence.
 //! - [`names`]: file names for exported photos.
 //! - [`split`]: train, validation and test.
 //! - [`votes`]: a compact table of votes.
@@ -22,6 +23,7 @@ pub mod consensus;
 pub mod csvio;
 pub mod dataset;
 pub mod freeze;
+pub mod label_issues;
 pub mod metrics;
 pub mod names;
 pub mod roles;

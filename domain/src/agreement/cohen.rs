@@ -178,12 +178,13 @@ mod tests {
 
     #[test]
     fn sas_example() {
-        // SAS example, recomputed with statsmodels 0.15.0: kappa 0.4842, ASE 0.1380, 95 % CI 0.2137 to 0.7547.
+        // SAS example (printed: kappa 0.4842, ASE 0.1380, 95 % CI 0.2137 to 0.7547); all digits by statsmodels 0.15.0,
+        // cohens_kappa(table): kappa, std_kappa, kappa_low, kappa_upp.
         let kappa = Kappa::of(&[0, 4, 1, 0, 8, 0, 0, 1, 5], 3).unwrap();
-        assert_abs_diff_eq!(kappa.kappa, 0.4842, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.ase, 0.1380, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.interval()[0], 0.2137, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.interval()[1], 0.7547, epsilon = 5e-5);
+        assert_abs_diff_eq!(kappa.kappa, 0.48416289592760187, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.ase, 0.1380135783058146, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.interval()[0], 0.21366125307070666, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.interval()[1], 0.754664538784497, epsilon = 1e-12);
     }
 
     #[test]
