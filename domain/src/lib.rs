@@ -15,6 +15,7 @@
 //! - [`csvio`]: the CSV files of votes, labels and probabilities.
 //! - [`freeze`]: a dataset from photos, votes and decisions.
 //! - [`gold`]: photos whose answer is known, mixed in among the others.
+//! - [`label_issues`]: labels that a model contradicts with confidence.
 //! - [`names`]: file names for exported photos.
 //! - [`split`]: train, validation and test.
 //! - [`votes`]: a compact table of votes.

@@ -1,6 +1,6 @@
 //! A compact table of votes: names are turned into integers once, and what computes on votes works on integers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Names in order of arrival, each with a number.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ struct Vote {
     item: u32,
     annotator: u32,
     answer: u32,
+    /// Its place among all votes, in order of arrival.
+    number: u32,
 }
 
 /// The votes on one attribute, with the answers that occur.
@@ -62,6 +64,7 @@ pub struct VoteTable {
     annotators: Interner,
     attributes: Interner,
     by_attribute: Vec<AttributeVotes>,
+    len: u32,
 }
 
 impl VoteTable {
@@ -70,7 +73,11 @@ impl VoteTable {
         Self::default()
     }
 
-    /// Adds one vote; all four are taken letter for letter.
+    /// Adds one vote; all four are taken letter for letter. Votes are numbered from 0 in the order in which they are added:
+    /// what else is known of a vote (its week, its guideline version) can be kept beside the table by that number.
+    ///
+    /// # Panics
+    /// At 2^32 votes.
     pub fn push(&mut self, item: &str, annotator: &str, attribute: &str, answer: &str) {
         let attribute = self.attributes.intern(attribute) as usize;
         if attribute == self.by_attribute.len() {
@@ -81,12 +88,14 @@ impl VoteTable {
             item: self.items.intern(item),
             annotator: self.annotators.intern(annotator),
             answer: votes.answers.intern(answer),
+            number: self.len,
         });
+        self.len = self.len.checked_add(1).expect("fewer than 2^32 votes");
     }
 
     /// Votes in the table, repeated readings included.
     pub fn len(&self) -> usize {
-        self.by_attribute.iter().map(|attribute| attribute.votes.len()).sum()
+        self.len as usize
     }
 
     /// Whether there is no vote.
@@ -111,14 +120,24 @@ impl VoteTable {
 
     /// All votes, attribute by attribute, in order of arrival.
     pub fn rows(&self) -> impl Iterator<Item = VoteRow<'_>> {
-        self.attributes.names.iter().zip(&self.by_attribute).flat_map(move |(attribute, votes)| {
-            votes.votes.iter().map(move |vote| VoteRow {
-                item: &self.items.names[vote.item as usize],
-                annotator: &self.annotators.names[vote.annotator as usize],
-                attribute,
-                answer: &votes.answers.names[vote.answer as usize],
-            })
-        })
+        self.numbered().map(|(_, row)| row)
+    }
+
+    /// As [`Self::rows`], each with its number (see [`Self::push`]).
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, VoteRow<'_>)> {
+        let attributes = self.attributes.names.iter().zip(&self.by_attribute);
+        attributes
+            .flat_map(move |(attribute, votes)| votes.votes.iter().map(move |vote| self.row(attribute, votes, vote)))
+    }
+
+    fn row<'a>(&'a self, attribute: &'a str, votes: &'a AttributeVotes, vote: &Vote) -> (usize, VoteRow<'a>) {
+        let row = VoteRow {
+            item: &self.items.names[vote.item as usize],
+            annotator: &self.annotators.names[vote.annotator as usize],
+            attribute,
+            answer: &votes.answers.names[vote.answer as usize],
+        };
+        (vote.number as usize, row)
     }
 
     /// The votes on one attribute, grouped by item; `None` where nobody voted on it.
@@ -127,11 +146,34 @@ impl VoteTable {
     /// votes (except that of repeated readings).
     pub fn ratings(&self, attribute: &str) -> Option<NamedRatings<'_>> {
         let votes = &self.by_attribute[self.attributes.get(attribute)? as usize];
-        let (items, item_rank) = ranked(&self.items.names, votes.votes.iter().map(|vote| vote.item));
-        let (annotators, annotator_rank) =
-            ranked(&self.annotators.names, votes.votes.iter().map(|vote| vote.annotator));
-        let (answers, answer_rank) = ranked(&votes.answers.names, votes.votes.iter().map(|vote| vote.answer));
-        let rows = votes.votes.iter().map(|vote| {
+        Some(self.named(votes, &votes.votes))
+    }
+
+    /// The votes on one attribute parted by `key`, which sees each vote and its number (see [`Self::push`]); votes without
+    /// a key are in no part. Each part is as [`Self::ratings`] makes it.
+    pub fn ratings_by<K: Ord>(
+        &self,
+        attribute: &str,
+        mut key: impl FnMut(usize, &VoteRow<'_>) -> Option<K>,
+    ) -> BTreeMap<K, NamedRatings<'_>> {
+        let Some(place) = self.attributes.get(attribute) else { return BTreeMap::new() };
+        let votes = &self.by_attribute[place as usize];
+        let mut parts: BTreeMap<K, Vec<Vote>> = BTreeMap::new();
+        for vote in &votes.votes {
+            let (number, row) = self.row(&self.attributes.names[place as usize], votes, vote);
+            if let Some(key) = key(number, &row) {
+                parts.entry(key).or_default().push(*vote);
+            }
+        }
+        parts.into_iter().map(|(key, part)| (key, self.named(votes, &part))).collect()
+    }
+
+    /// Some of one attribute's votes, grouped by item.
+    fn named<'a>(&'a self, of: &'a AttributeVotes, votes: &[Vote]) -> NamedRatings<'a> {
+        let (items, item_rank) = ranked(&self.items.names, votes.iter().map(|vote| vote.item));
+        let (annotators, annotator_rank) = ranked(&self.annotators.names, votes.iter().map(|vote| vote.annotator));
+        let (answers, answer_rank) = ranked(&of.answers.names, votes.iter().map(|vote| vote.answer));
+        let rows = votes.iter().map(|vote| {
             let rating = Rating {
                 annotator: annotator_rank[vote.annotator as usize],
                 answer: answer_rank[vote.answer as usize],
@@ -139,7 +181,7 @@ impl VoteTable {
             (item_rank[vote.item as usize], rating)
         });
         let ratings = Ratings::new(items.len(), annotators.len(), answers.len(), rows);
-        Some(NamedRatings { ratings, items, annotators, answers })
+        NamedRatings { ratings, items, annotators, answers }
     }
 }
 
@@ -297,5 +339,25 @@ mod tests {
         assert_eq!((first.item(1), repeated), (&[rating(0, 0), rating(1, 1)][..], 1));
         assert_eq!((table.len(), table.rows().count()), (5, 5));
         assert!(table.ratings("body").is_none());
+    }
+
+    #[test]
+    fn votes_are_parted_by_what_is_known_of_them() {
+        let mut table = VoteTable::new();
+        let rows = [("1", "x", "ear", "drop", 2), ("1", "x", "coat", "wire", 9), ("1", "y", "ear", "drop", 1)];
+        let rows = rows.into_iter().chain([("2", "x", "ear", "erect", 2), ("2", "y", "ear", "drop", 0)]);
+        let mut versions = Vec::new();
+        for (item, annotator, attribute, answer, version) in rows {
+            table.push(item, annotator, attribute, answer);
+            versions.push(version);
+        }
+        let parts = table.ratings_by("ear", |number, row| {
+            assert_eq!(row.attribute, "ear");
+            (versions[number] > 0).then_some(versions[number])
+        });
+        assert_eq!(parts.keys().copied().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((parts[&1].items.as_slice(), parts[&1].annotators.as_slice()), (&["1"][..], &["y"][..]));
+        assert_eq!((parts[&2].items.len(), parts[&2].answers.as_slice()), (2, &["drop", "erect"][..]));
+        assert!(table.ratings_by("body", |_, _| Some(())).is_empty());
     }
 }

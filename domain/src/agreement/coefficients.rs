@@ -1,5 +1,7 @@
 //! Agreement coefficients of any number of annotators, from each item's votes per answer.
 
+use std::collections::HashMap;
+
 use crate::votes::Ratings;
 
 /// Votes per item and answer, without zeros (compressed sparse rows).
@@ -34,6 +36,42 @@ impl ItemCounts {
     /// Number of items, those without a vote included.
     pub fn items(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    /// The same items without the answers for which `is_kept` is false.
+    pub fn retained(&self, is_kept: impl Fn(u32) -> bool) -> Self {
+        let mut offsets = vec![0];
+        let mut cells = Vec::with_capacity(self.cells.len());
+        for item in 0..self.items() {
+            cells.extend(self.item(item).iter().filter(|cell| is_kept(cell.0)));
+            offsets.push(cells.len());
+        }
+        Self { answers: self.answers, offsets, cells }
+    }
+
+    /// The different items, sorted, and how often each occurs; two items are alike if they have the same votes per answer.
+    pub fn patterns(&self) -> (Self, Vec<u32>) {
+        let mut occurrences: HashMap<Vec<(u32, u32)>, u32> = HashMap::new();
+        let mut pattern = Vec::new();
+        for item in 0..self.items() {
+            pattern.clear();
+            pattern.extend_from_slice(self.item(item));
+            pattern.sort_unstable();
+            match occurrences.get_mut(&pattern) {
+                Some(times) => *times += 1,
+                None => drop(occurrences.insert(pattern.clone(), 1)),
+            }
+        }
+        let mut sorted: Vec<_> = occurrences.into_iter().collect();
+        sorted.sort_unstable();
+        let mut offsets = vec![0];
+        let mut cells = Vec::new();
+        for (pattern, _) in &sorted {
+            cells.extend_from_slice(pattern);
+            offsets.push(cells.len());
+        }
+        let times = sorted.into_iter().map(|(_, times)| times).collect();
+        (Self { answers: self.answers, offsets, cells }, times)
     }
 
     /// An item's (answer, votes).
@@ -115,6 +153,23 @@ impl Tally {
         tally
     }
 
+    /// The tally of two annotators from their table of counts, `table[x * k + y]`: items that one called x and the other y.
+    /// Answers for which `is_kept` is false are missing.
+    pub fn of_pair(table: &[u32], k: usize, is_kept: impl Fn(u32) -> bool) -> Self {
+        let mut tally = Self::new(k);
+        for (cell, &count) in table.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let (x, y, weight) = ((cell / k) as u32, (cell % k) as u32, f64::from(count));
+            match (is_kept(x), is_kept(y)) {
+                (true, true) if x == y => tally.add(&[(x, 2)], weight),
+                (true, true) => tally.add(&[(x, 1), (y, 1)], weight),
+                (true, false) => tally.add(&[(x, 1)], weight),
+                (false, true) => tally.add(&[(y, 1)], weight),
+                (false, false) => {}
+            }
+        }
+        tally
+    }
+
     fn add(&mut self, cells: &[(u32, u32)], weight: f64) {
         let votes: u32 = cells.iter().map(|cell| cell.1).sum();
         if votes == 0 {
@@ -148,10 +203,26 @@ impl Tally {
     /// Krippendorff's alpha for nominal data with missing values: 1 - D_o / D_e from the coincidence matrix
     /// (Krippendorff, Content Analysis, chapter "Reliability").
     pub fn alpha(&self) -> Result<f64, Undefined> {
+        Ok(1.0 - self.cost_of_disagreement()? * self.disagreement)
+    }
+
+    /// What one coincidence of two different answers takes from alpha: (n - 1) / (n^2 - sum n_k^2). Alpha is 1 less this
+    /// times the coincidences off the diagonal.
+    pub fn cost_of_disagreement(&self) -> Result<f64, Undefined> {
         self.percent()?;
         let n: f64 = self.paired_votes.iter().sum();
         let expected = n * n - self.paired_votes.iter().map(|votes| votes * votes).sum::<f64>();
-        if expected > 0.0 { Ok(1.0 - (n - 1.0) * self.disagreement / expected) } else { Err(Undefined::OneAnswer) }
+        if expected > 0.0 { Ok((n - 1.0) / expected) } else { Err(Undefined::OneAnswer) }
+    }
+
+    /// Coincidences off the diagonal: each item's ordered pairs of different answers / (its votes - 1), summed.
+    pub fn disagreement(&self) -> f64 {
+        self.disagreement
+    }
+
+    /// Votes per answer in items with two or more votes: the margin n_k of the coincidence matrix.
+    pub fn paired_votes(&self) -> &[f64] {
+        &self.paired_votes
     }
 
     /// Fleiss' kappa (Fleiss 1971, Psychological Bulletin 76:378).

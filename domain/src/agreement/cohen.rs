@@ -1,9 +1,10 @@
-//! Cohen's kappa for every pair of annotators.
+//! Every pair of annotators: Cohen's kappa, and the other figures on the items that both answered.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::coefficients::Tally;
 use crate::votes::Ratings;
 
 /// Half the width of a 95 % interval in standard errors: the normal distribution's .975 quantile.
@@ -27,7 +28,19 @@ pub struct CohenPair {
     pub interval: Option<[f64; 2]>,
     /// Items that both answered.
     pub items: usize,
-    /// Why kappa is undefined.
+    /// Share of these items on which they agree.
+    #[serde(default)]
+    pub percent: Option<f64>,
+    /// Krippendorff's nominal alpha of the two.
+    #[serde(default)]
+    pub alpha: Option<f64>,
+    /// Krippendorff's nominal alpha of the two, `not_visible` and `unsure` left out.
+    #[serde(default)]
+    pub alpha_not_visible_missing: Option<f64>,
+    /// Gwet's AC1 of the two.
+    #[serde(default)]
+    pub ac1: Option<f64>,
+    /// Why kappa, alpha and AC1 are undefined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undefined: Option<String>,
 }
@@ -88,12 +101,14 @@ impl Kappa {
     }
 }
 
-/// Kappa of every pair of annotators with an item in common, ordered by name. `ratings` holds one reading an annotator.
-pub fn pairs(ratings: &Ratings, annotators: &[&str]) -> Vec<CohenPair> {
+/// The figures of every pair of annotators with an item in common, ordered by name. `ratings` holds one reading an
+/// annotator; `is_value` tells which answers are neither not visible nor unsure.
+pub fn pairs(ratings: &Ratings, annotators: &[&str], is_value: impl Fn(u32) -> bool) -> Vec<CohenPair> {
     let k = ratings.answers();
     let mut pairs = Vec::new();
     for_each_table(ratings, |a, b, table| {
         let kappa = Kappa::of(table, k);
+        let tally = Tally::of_pair(table, k, |_| true);
         pairs.push(CohenPair {
             a: annotators[a].to_owned(),
             b: annotators[b].to_owned(),
@@ -101,6 +116,10 @@ pub fn pairs(ratings: &Ratings, annotators: &[&str]) -> Vec<CohenPair> {
             ase: kappa.map(|kappa| kappa.ase),
             interval: kappa.map(Kappa::interval),
             items: table.iter().sum::<u32>() as usize,
+            percent: tally.percent().ok(),
+            alpha: tally.alpha().ok(),
+            alpha_not_visible_missing: Tally::of_pair(table, k, &is_value).alpha().ok(),
+            ac1: tally.ac1().ok(),
             undefined: kappa.is_none().then(|| "both gave one and the same answer to every item".to_owned()),
         });
     });
@@ -159,12 +178,13 @@ mod tests {
 
     #[test]
     fn sas_example() {
-        // SAS example, recomputed with statsmodels 0.15.0: kappa 0.4842, ASE 0.1380, 95 % CI 0.2137 to 0.7547.
+        // SAS example (printed: kappa 0.4842, ASE 0.1380, 95 % CI 0.2137 to 0.7547); all digits by statsmodels 0.15.0,
+        // cohens_kappa(table): kappa, std_kappa, kappa_low, kappa_upp.
         let kappa = Kappa::of(&[0, 4, 1, 0, 8, 0, 0, 1, 5], 3).unwrap();
-        assert_abs_diff_eq!(kappa.kappa, 0.4842, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.ase, 0.1380, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.interval()[0], 0.2137, epsilon = 5e-5);
-        assert_abs_diff_eq!(kappa.interval()[1], 0.7547, epsilon = 5e-5);
+        assert_abs_diff_eq!(kappa.kappa, 0.48416289592760187, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.ase, 0.1380135783058146, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.interval()[0], 0.21366125307070666, epsilon = 1e-12);
+        assert_abs_diff_eq!(kappa.interval()[1], 0.754664538784497, epsilon = 1e-12);
     }
 
     #[test]

@@ -1,16 +1,21 @@
-//! How far annotators agree, per attribute: percent, Krippendorff's alpha, Cohen, Fleiss and Gwet, with bootstrap intervals.
+//! How far annotators agree, per attribute: percent, Krippendorff's alpha, Cohen, Fleiss and Gwet, with bootstrap intervals;
+//! which answers are confused, and what that costs; the same by breed, guideline version, week or whatever else is known.
 
 mod bootstrap;
 mod coefficients;
 mod cohen;
+mod confusion;
+mod groups;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, Intervals};
 pub use coefficients::{ItemCounts, Tally, Undefined};
 pub use cohen::{CohenPair, Kappa};
+pub use confusion::ConfusedPair;
+pub use groups::{AttributeGroups, grouped, iso_week, latest};
 
 use crate::{
     answer::{NOT_VISIBLE, UNSURE},
@@ -18,10 +23,18 @@ use crate::{
 };
 
 /// What to compute beyond the coefficients.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AgreementOptions {
     /// Bootstrap intervals; none by default.
     pub bootstrap: Option<Bootstrap>,
+    /// The figures of every pair of annotators; wanted by default.
+    pub pairs: bool,
+}
+
+impl Default for AgreementOptions {
+    fn default() -> Self {
+        Self { bootstrap: None, pairs: true }
+    }
 }
 
 /// Agreement of all attributes: `kenami agreement --json`.
@@ -29,9 +42,15 @@ pub struct AgreementOptions {
 pub struct AgreementReport {
     /// By attribute key.
     pub attributes: BTreeMap<String, AttributeAgreement>,
-    /// What the reader should know: repeated readings that were left out.
+    /// What the reader should know: repeated readings that were left out, resamples without a figure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// How the intervals were made, where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
+    /// The same figures for parts of the votes, where asked for: by what they are grouped, then by attribute, then by group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, AttributeGroups<String>>,
 }
 
 /// Agreement on one attribute. `not_visible` and `unsure` are answers like any other, except where said.
@@ -53,18 +72,25 @@ pub struct AttributeAgreement {
     pub fleiss: Option<f64>,
     /// Gwet's AC1.
     pub ac1: Option<f64>,
-    /// Cohen's kappa of every pair of annotators with an item in common.
+    /// Every pair of annotators with an item in common: Cohen's kappa, and the other figures on these items.
     pub cohen: Vec<CohenPair>,
+    /// The answers that stand against each other, those first that cost alpha most.
+    #[serde(default)]
+    pub confused: Vec<ConfusedPair>,
     /// Why a figure is null, by its name.
     pub undefined: BTreeMap<String, String>,
     /// Bootstrap interval of a figure, by its name, where asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intervals: BTreeMap<String, [f64; 2]>,
+    /// In how many resamples of the bootstrap a figure was undefined, where it was in any; its interval leaves them out, and
+    /// there is none where they are more than half.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undefined_resamples: BTreeMap<String, usize>,
 }
 
 /// Agreement on every attribute of the table. A repeated reading of an item by one annotator is left out, with a warning.
 pub fn agreement(table: &VoteTable, options: &AgreementOptions) -> AgreementReport {
-    let mut report = AgreementReport::default();
+    let mut report = AgreementReport { bootstrap: options.bootstrap, ..Default::default() };
     for attribute in table.attributes() {
         let Some(named) = table.ratings(attribute) else { continue };
         let (first, repeated) = named.ratings.first_readings();
@@ -74,7 +100,17 @@ pub fn agreement(table: &VoteTable, options: &AgreementOptions) -> AgreementRepo
             ));
         }
         let named = NamedRatings { ratings: first, ..named };
-        report.attributes.insert(attribute.to_owned(), attribute_agreement(&named, options));
+        let found = attribute_agreement(&named, options);
+        report.warnings.extend(found.undefined_resamples.iter().map(|(figure, resamples)| {
+            let all = options.bootstrap.map_or(0, |bootstrap| bootstrap.resamples);
+            let there = if found.intervals.contains_key(figure) {
+                "its interval leaves them out"
+            } else {
+                "it has no interval"
+            };
+            format!("{attribute}: {figure} is undefined in {resamples} of {all} resamples: {there}")
+        }));
+        report.attributes.insert(attribute.to_owned(), found);
     }
     report.warnings.sort_unstable();
     report
@@ -83,10 +119,11 @@ pub fn agreement(table: &VoteTable, options: &AgreementOptions) -> AgreementRepo
 /// Agreement on one attribute; `named` holds one reading an annotator and item.
 pub fn attribute_agreement(named: &NamedRatings<'_>, options: &AgreementOptions) -> AttributeAgreement {
     let ratings = &named.ratings;
-    let is_value: Vec<bool> = named.answers.iter().map(|&answer| answer != NOT_VISIBLE && answer != UNSURE).collect();
+    let of_values: Vec<bool> = named.answers.iter().map(|&answer| answer != NOT_VISIBLE && answer != UNSURE).collect();
+    let is_value = |answer: u32| of_values[answer as usize];
     let counts = ItemCounts::new(ratings, |_| true);
-    let values = ItemCounts::new(ratings, |answer| is_value[answer as usize]);
     let tally = Tally::of(&counts);
+    let without = if of_values.contains(&false) { Tally::of(&counts.retained(is_value)) } else { tally.clone() };
     let mut undefined = BTreeMap::new();
     let mut figure = |name: &str, result: Result<f64, Undefined>| match result {
         Ok(figure) => Some(figure),
@@ -95,18 +132,21 @@ pub fn attribute_agreement(named: &NamedRatings<'_>, options: &AgreementOptions)
             None
         }
     };
+    let resampled = options.bootstrap.map(|bootstrap| bootstrap.intervals(&counts, is_value)).unwrap_or_default();
     AttributeAgreement {
         items: ratings.items(),
         annotators: ratings.annotators(),
         votes: ratings.votes(),
         percent: figure("percent", tally.percent()),
         alpha: figure("alpha", tally.alpha()),
-        alpha_not_visible_missing: figure("alpha_not_visible_missing", Tally::of(&values).alpha()),
+        alpha_not_visible_missing: figure("alpha_not_visible_missing", without.alpha()),
         fleiss: figure("fleiss", tally.fleiss()),
         ac1: figure("ac1", tally.ac1()),
-        cohen: cohen::pairs(ratings, &named.annotators),
+        cohen: if options.pairs { cohen::pairs(ratings, &named.annotators, is_value) } else { Vec::new() },
+        confused: confusion::confusions(&counts, &tally, &named.answers),
         undefined,
-        intervals: options.bootstrap.map(|bootstrap| bootstrap.intervals(&counts, &values)).unwrap_or_default(),
+        intervals: resampled.intervals,
+        undefined_resamples: resampled.undefined,
     }
 }
 

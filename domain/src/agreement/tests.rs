@@ -168,7 +168,10 @@ fn bootstrap_intervals_hold_the_figure_and_follow_the_seed() {
     let table = crate::consensus::fixtures::anaesthetists();
     let with = |seed| {
         let bootstrap = Bootstrap { resamples: 500, level: 0.95, seed };
-        agreement(&table, &AgreementOptions { bootstrap: Some(bootstrap) }).attributes.remove("ear").unwrap()
+        agreement(&table, &AgreementOptions { bootstrap: Some(bootstrap), pairs: true })
+            .attributes
+            .remove("ear")
+            .unwrap()
     };
     let ear = with(1);
     for (name, figure) in [("percent", ear.percent), ("alpha", ear.alpha), ("fleiss", ear.fleiss), ("ac1", ear.ac1)] {
@@ -177,6 +180,85 @@ fn bootstrap_intervals_hold_the_figure_and_follow_the_seed() {
     }
     assert_eq!(ear.intervals, with(1).intervals);
     assert_ne!(ear.intervals, with(2).intervals);
+}
+
+#[test]
+fn an_interval_that_most_resamples_cannot_tell_is_left_out_and_said() {
+    // One item in a hundred has the second answer: (99/100)^100 = 37 % of the resamples lack it and have no alpha.
+    let mut line = "y".repeat(99);
+    line.push('n');
+    let bootstrap = Bootstrap { resamples: 400, ..Default::default() };
+    let report = agreement(&coders(&[&line, &line]), &AgreementOptions { bootstrap: Some(bootstrap), pairs: true });
+    let a = &report.attributes["a"];
+    assert!((100..200).contains(&a.undefined_resamples["alpha"]), "{:?}", a.undefined_resamples);
+    assert_eq!(a.intervals["alpha"], [1.0, 1.0]);
+    assert_eq!(report.warnings.len(), 4, "{:?}", report.warnings);
+    assert!(report.warnings[1].ends_with("resamples: its interval leaves them out"), "{:?}", report.warnings);
+    // Unanimous votes never have one.
+    let report = agreement(&coders(&["yyy", "yyy"]), &AgreementOptions { bootstrap: Some(bootstrap), pairs: true });
+    assert!(
+        report.warnings[1].ends_with("undefined in 400 of 400 resamples: it has no interval"),
+        "{:?}",
+        report.warnings
+    );
+    assert_eq!(report.attributes["a"].intervals.keys().collect::<Vec<_>>(), ["percent"]);
+}
+
+#[test]
+fn pairs_have_the_figures_of_their_own_table() {
+    let table = crate::consensus::fixtures::anaesthetists();
+    let ear = &agreement(&table, &AgreementOptions::default()).attributes["ear"];
+    let mut two = VoteTable::new();
+    let rows = table.rows().filter(|row| row.annotator == "2" || row.annotator == "4");
+    rows.for_each(|row| two.push(row.item, row.annotator, "ear", row.answer));
+    let of_two = &agreement(&two, &AgreementOptions::default()).attributes["ear"];
+    let pair = ear.cohen.iter().find(|pair| pair.a == "2" && pair.b == "4").unwrap();
+    for (one, other) in [
+        (pair.percent, of_two.percent),
+        (pair.alpha, of_two.alpha),
+        (pair.ac1, of_two.ac1),
+        (pair.alpha_not_visible_missing, of_two.alpha),
+        (pair.kappa, of_two.cohen[0].kappa),
+    ] {
+        assert_abs_diff_eq!(one.unwrap(), other.unwrap(), epsilon = 1e-12);
+    }
+    // Without not visible and unsure, as if those votes had not been cast.
+    let (hidden, bare) = (coders(&["yynyn?", "ynny?y"]), coders(&["yynyn.", "ynny.y"]));
+    let mut table = VoteTable::new();
+    for row in hidden.rows() {
+        table.push(row.item, row.annotator, "a", if row.answer == "?" { NOT_VISIBLE } else { row.answer });
+    }
+    let alpha = of(&table).cohen[0].alpha_not_visible_missing.unwrap();
+    assert_abs_diff_eq!(alpha, of(&bare).alpha.unwrap(), epsilon = 1e-12);
+    assert_abs_diff_eq!(alpha, of(&table).alpha_not_visible_missing.unwrap(), epsilon = 1e-12);
+}
+
+#[test]
+fn confused_pairs_are_counted_and_priced() {
+    // Items aab, ab, bbc, aa: o_ab = 2/2 + 1 = 2, o_bc = 2/2 = 1; n_a = 5, n_b = 4, n_c = 1.
+    let a = of(&coders(&["aaba", "abba", "b.c."]));
+    let [ab, bc] = &a.confused[..] else { panic!("{:?}", a.confused) };
+    assert_eq!((ab.a.as_str(), ab.b.as_str(), ab.items, ab.votes), ("a", "b", 2, 3));
+    assert_eq!((bc.a.as_str(), bc.b.as_str(), bc.items, bc.votes), ("b", "c", 1, 2));
+    assert_abs_diff_eq!(ab.rate, 4.0 / 9.0, epsilon = 1e-12);
+    assert_abs_diff_eq!(bc.rate, 2.0 / 5.0, epsilon = 1e-12);
+    // D_e: n (n - 1) - sum n_k (n_k - 1) = 90 - 32 = 58 = n^2 - sum n_k^2.
+    assert_abs_diff_eq!(ab.cost.unwrap(), 9.0 * 4.0 / 58.0, epsilon = 1e-12);
+    assert_abs_diff_eq!(bc.cost.unwrap(), 9.0 * 2.0 / 58.0, epsilon = 1e-12);
+    assert_abs_diff_eq!(ab.alpha_without.unwrap(), a.alpha.unwrap() + ab.cost.unwrap(), epsilon = 1e-12);
+    // As one answer: the table with b written a.
+    assert_abs_diff_eq!(
+        ab.alpha_merged.unwrap(),
+        of(&coders(&["aaaa", "aaaa", "a.c."])).alpha.unwrap(),
+        epsilon = 1e-12
+    );
+    assert_abs_diff_eq!(
+        bc.alpha_merged.unwrap(),
+        of(&coders(&["aaba", "abba", "b.b."])).alpha.unwrap(),
+        epsilon = 1e-12
+    );
+    // Two answers alone would leave one.
+    assert_eq!(of(&coders(&["ab", "bb"])).confused[0].alpha_merged, None);
 }
 
 /// Random votes: (item, annotator, answer) without repeated readings.
@@ -213,6 +295,33 @@ proptest! {
             }
         }
         prop_assert!(a.percent.is_none_or(|percent| percent >= 0.0));
+    }
+
+    #[test]
+    fn the_costs_of_the_confused_pairs_are_what_alpha_lacks(votes in votes()) {
+        let a = of(&table(&votes));
+        let cost: Option<f64> = a.confused.iter().map(|pair| pair.cost).sum();
+        if let Some(alpha) = a.alpha {
+            prop_assert!((cost.unwrap() - (1.0 - alpha)).abs() < 1e-12);
+        }
+        prop_assert!(a.confused.iter().all(|pair| (0.0..=1.0).contains(&pair.rate) && pair.votes > 0));
+        prop_assert!(a.confused.is_sorted_by(|one, other| one.cost >= other.cost));
+    }
+
+    #[test]
+    fn patterns_are_the_items_without_repetition(votes in votes()) {
+        let table = table(&votes);
+        let counts = ItemCounts::new(&table.ratings("a").unwrap().ratings, |_| true);
+        let (patterns, times) = counts.patterns();
+        prop_assert_eq!(times.iter().sum::<u32>() as usize, counts.items());
+        let (whole, summed) = (Tally::of(&counts), Tally::weighted(&patterns, &times));
+        for (one, other) in [(whole.alpha(), summed.alpha()), (whole.ac1(), summed.ac1()), (whole.fleiss(), summed.fleiss())] {
+            match (one, other) {
+                (Ok(one), Ok(other)) => prop_assert!((one - other).abs() < 1e-12),
+                (one, other) => prop_assert_eq!(one, other),
+            }
+        }
+        prop_assert_eq!(counts.retained(|answer| answer > 0), ItemCounts::new(&table.ratings("a").unwrap().ratings, |answer| answer > 0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Dawid and Skene 1979 (Applied Statistics 28:20): the true answers and every annotator's errors, by expectation
-//! maximisation from each item's label fractions. In log space; run to convergence.
+//! maximisation from each item's label fractions, run to convergence. An item's probabilities are multiplied; where the
+//! product becomes too small for that, their logarithms are added.
 
 use super::{
     AnnotatorEstimate, ConsensusOptions, Decision, Method, TIE, Winner,
@@ -55,6 +56,11 @@ impl Parameters {
         self
     }
 
+    fn logarithms(&self) -> Self {
+        let of = |all: &[f64]| all.iter().map(|p| p.ln()).collect();
+        Self { prior: of(&self.prior), reported: of(&self.reported) }
+    }
+
     fn largest_change(&self, other: &Self) -> f64 {
         let both = self.prior.iter().zip(&other.prior).chain(self.reported.iter().zip(&other.reported));
         both.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
@@ -86,35 +92,56 @@ fn spread(counts: &mut [f64], k: usize) {
     (0..k).for_each(|answer| counts[answer * k + answer] = accuracy);
 }
 
+/// Products below this are taken again in log space, long before they lose digits.
+const SMALLEST: f64 = 1e-200;
+
 /// The expectation step: replaces the posterior by that under the parameters. Returns the log-likelihood of the votes and,
 /// counted in the same pass over the votes, what the next maximisation needs.
 fn expect(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> (f64, Parameters) {
     let k = ratings.answers();
-    let log_prior: Vec<f64> = parameters.prior.iter().map(|p| p.ln()).collect();
-    let log_reported: Vec<f64> = parameters.reported.iter().map(|p| p.ln()).collect();
+    let logarithms = std::cell::LazyCell::new(|| parameters.logarithms());
     let mut log_likelihood = 0.0;
     let mut counts = Parameters::zeros(ratings);
     let mut weights = vec![0.0; k];
     for (item, row) in ratings.iter().zip(posterior.chunks_exact_mut(k)) {
-        weights.copy_from_slice(&log_prior);
+        weights.copy_from_slice(&parameters.prior);
         for rating in item {
             let start = (rating.annotator as usize * k + rating.answer as usize) * k;
-            add(&mut weights, &log_reported[start..start + k]);
+            let reported = &parameters.reported[start..start + k];
+            weights.iter_mut().zip(reported).for_each(|(weight, p)| *weight *= p);
         }
-        let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // Only by rounding can every answer be impossible; the item then keeps its posterior.
-        if largest > f64::NEG_INFINITY {
-            let mut sum = 0.0;
-            for (p, weight) in row.iter_mut().zip(&weights) {
-                *p = (weight - largest).exp();
-                sum += *p;
-            }
-            row.iter_mut().for_each(|p| *p /= sum);
-            log_likelihood += largest + sum.ln();
-        }
+        let sum: f64 = weights.iter().sum();
+        log_likelihood += if sum > SMALLEST {
+            row.iter_mut().zip(&weights).for_each(|(p, weight)| *p = weight / sum);
+            sum.ln()
+        } else {
+            expect_by_logarithms(item, &logarithms, &mut weights, row)
+        };
         counts.count(item, row);
     }
     (log_likelihood, counts)
+}
+
+/// The expectation of one item from the logarithms of the parameters; returns the log-likelihood of its votes.
+fn expect_by_logarithms(item: &[Rating], logarithms: &Parameters, weights: &mut [f64], row: &mut [f64]) -> f64 {
+    let k = row.len();
+    weights.copy_from_slice(&logarithms.prior);
+    for rating in item {
+        let start = (rating.annotator as usize * k + rating.answer as usize) * k;
+        add(weights, &logarithms.reported[start..start + k]);
+    }
+    let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Only by rounding can every answer be impossible; the item then keeps its posterior.
+    if largest == f64::NEG_INFINITY {
+        return 0.0;
+    }
+    let mut sum = 0.0;
+    for (p, weight) in row.iter_mut().zip(&*weights) {
+        *p = (weight - largest).exp();
+        sum += *p;
+    }
+    row.iter_mut().for_each(|p| *p /= sum);
+    largest + sum.ln()
 }
 
 /// Runs expectation maximisation on one attribute.

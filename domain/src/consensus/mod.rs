@@ -77,7 +77,7 @@ pub struct ConsensusOptions {
 
 impl Default for ConsensusOptions {
     fn default() -> Self {
-        Self { max_iterations: 1000, tolerance: 1e-10 }
+        Self { max_iterations: 1000, tolerance: 1e-12 }
     }
 }
 

@@ -75,7 +75,7 @@ fn issues_are_cleanlabs_on_random_labels() {
     // cleanlab rounds its estimate to whole items.
     let whole = [[12.0, 3.0, 0.0, 0.0], [3.0, 21.0, 0.0, 0.0], [4.0, 0.0, 17.0, 0.0], [0.0; 4]];
     for (row, whole) in found.joint.iter().zip(whole) {
-        assert_abs_diff_eq!(row.iter().sum::<f64>() * 60.0, whole.iter().sum(), epsilon = 1e-9);
+        assert_abs_diff_eq!(row.iter().sum::<f64>() * 60.0, whole.iter().sum::<f64>(), epsilon = 1e-9);
         row.iter().zip(whole).for_each(|(share, whole)| assert_abs_diff_eq!(share * 60.0, whole, epsilon = 0.5 + 1e-9));
     }
     assert_eq!(items(&found), ["26", "34", "22", "18", "54", "58"]);
