@@ -63,12 +63,12 @@ fn read(database: &Database, prefix: &str) -> Result<(Answer, (Transaction, impl
     let (from, to) = (JsValue::from(prefix), JsValue::from(format!("{prefix}\u{ffff}")));
     let range = KeyRange::bound(&from, &to, None, None)?;
     let mut request = transaction.object_store(STORE)?.get_all(Some(range.into()), None)?;
-    let (sender, receiver) = oneshot::channel();
+    let (settle, receiver) = settler();
+    let failed = settle.clone();
     request.on_success(move |event| {
-        let texts = event.result().ok().map(|found| found.iter().filter_map(JsValue::as_string).collect());
-        let _ = sender.send(texts);
+        settle(event.result().ok().map(|found| found.iter().filter_map(JsValue::as_string).collect()));
     });
-    // Without an answer the sender goes with the request, and the receiver says so.
+    request.on_error(move |_| failed(None));
     Ok((receiver, (transaction, request)))
 }
 
@@ -91,13 +91,7 @@ fn write(
     let raw = IdbTransaction::from(database.transaction(&[STORE], TransactionMode::ReadWrite)?);
     let mut transaction = Transaction::from(raw.clone());
     what(&transaction.object_store(STORE)?)?;
-    let (sender, receiver) = oneshot::channel();
-    let sender = Rc::new(RefCell::new(Some(sender)));
-    let settle = move |done: bool| {
-        if let Some(sender) = sender.take() {
-            let _ = sender.send(done);
-        }
-    };
+    let (settle, receiver) = settler();
     let aborted = settle.clone();
     transaction.on_complete(move |_| settle(true));
     transaction.on_abort(move |_| aborted(false));
@@ -105,6 +99,18 @@ fn write(
     #[allow(deprecated, reason = "it left the standard and came back")]
     let _ = raw.commit();
     Ok((receiver, transaction))
+}
+
+/// Tells a receiver what came of it; several callbacks may hold it, the first word counts.
+fn settler<T>() -> (impl Fn(T) + Clone, oneshot::Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let sender = Rc::new(RefCell::new(Some(sender)));
+    let settle = move |word| {
+        if let Some(sender) = sender.take() {
+            let _ = sender.send(word);
+        }
+    };
+    (settle, receiver)
 }
 
 /// Calls `then` with the database: at once where it is open, else when it is known whether there is one.
