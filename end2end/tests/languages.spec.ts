@@ -107,7 +107,7 @@ test('guidelines and values are shown in the language, and can be written in eac
 
 // What stays in Latin letters: names of people, products, formats and methods, keys of the keyboard, units, and data.
 const ALLOWED = new Set(
-  `Kenami Oxford IIIT Pet Pets demo owner annotator english API JPEG PNG WebP zip csv TOML Markdown UTC Esc Enter Ctrl Alt Meta
+  `Kenami Escape CSV probability Oxford IIIT Pet Pets demo owner annotator english API JPEG PNG WebP zip csv TOML Markdown UTC Esc Enter Ctrl Alt Meta
    Tab Space Shift Backspace Home End Grad CAM CROWDLAB Dawid Skene NLL ECE nat blake TensorBoard GPU MiB GiB kenami import train
    class image attribute answer explanation Wilson images annotations metadata jsonl json imagefolder folder README Bearer Authorization svg px MB kB English`
     .split(/\s+/),
