@@ -7,7 +7,6 @@ import { Kenami } from '../support/kenami';
 import { newcomer, open, PASSWORD } from '../support/people';
 import { furnish, OWNER, stops, visit } from '../support/tour';
 
-test.describe.configure({ mode: 'serial' });
 test.setTimeout(600_000);
 
 const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');

@@ -122,6 +122,9 @@ fn Schema(
     }
 }
 
+/// Values of an attribute whose list may need no scrolling.
+const SHORT: usize = 12;
+
 #[component]
 fn AttributeItem(
     /// The attribute.
@@ -140,8 +143,11 @@ fn AttributeItem(
             view! { <li class:retired=value.retired><span class="badge" title=value.key.clone()>{name}</span></li> }
         })
         .collect_view();
+    let name = text::attribute_name(&attribute, language);
+    // A list that is longer than its room must scroll by keyboard.
+    let scrolls = (attribute.values.len() > SHORT).then_some("0");
     view! {
-        <dt>{text::attribute_name(&attribute, language)}" "<span class="quiet">{kind}</span></dt>
-        <dd><ul class="badges">{values}</ul></dd>
+        <dt>{name.clone()}" "<span class="quiet">{kind}</span></dt>
+        <dd><ul class="badges" tabindex=scrolls aria-label=name>{values}</ul></dd>
     }
 }

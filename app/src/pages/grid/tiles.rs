@@ -70,9 +70,10 @@ fn Tile(
                 on:click=move |_| desk.driver.send(Event::Point(index))
             >
                 <img src=media_url(&desk.driver.key(), photo.photo.id, Variant::Thumbnail) alt="" decoding="async" draggable="false"/>
-                <span class="grid-number numeric">{index + 1}</span>
-                <span class="grid-sure numeric">{sure}</span>
-                {move || marked.get().map(|mark| view! { <span class="grid-mark">{mark}</span> })}
+                // The label says it in words; the title has the probability.
+                <span class="grid-number numeric" aria-hidden="true">{index + 1}</span>
+                <span class="grid-sure numeric" aria-hidden="true">{sure}</span>
+                {move || marked.get().map(|mark| view! { <span class="grid-mark" aria-hidden="true">{mark}</span> })}
             </button>
         </li>
     }
