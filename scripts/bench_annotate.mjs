@@ -33,7 +33,7 @@ const result = {
     single,
     grid: grid ?? null,
     truth: "demo/truth.csv: where the demo's two annotators agree, their answer; where they differ, a third look under the guidelines. Written for this project.",
-    suggestions: 'EfficientNet-Lite0, pretrained, heads trained with the defaults on the demo labels frozen with the defaults; most photos were seen in training',
+    suggestions: 'EfficientNet-Lite0, pretrained, heads trained with the defaults on the demo labels frozen with the defaults, five folds: each photo's suggestion comes from a fold that has not seen it',
   },
 };
 writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);

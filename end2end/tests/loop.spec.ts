@@ -48,7 +48,7 @@ test('a project is made and a folder imported, with what is wrong in it named', 
   await page.getByRole('button', { name: 'A folder' }).click();
   await page.getByLabel('Files').setInputFiles(folder);
   await page.getByRole('button', { name: /^Import \d+ files/ }).click();
-  await expect(page.getByText(`${photos} photos added, 1 of them duplicates, 1 left out`).first()).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText(`${photos} photos added, 1 of them a duplicate, 1 left out`).first()).toBeVisible({ timeout: 60_000 });
   await expect(page.getByRole('row', { name: /Abyssinian_998/ }).first()).toBeVisible();
   await look(page, 'import-done');
   await open(page, project);

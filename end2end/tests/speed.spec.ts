@@ -73,7 +73,7 @@ test('the next photo is painted right after the key that completes one', async (
   expect(p99).toBeLessThan(LIMIT_MS);
 });
 
-/** Trains Lite0's heads on the demo's labels and suggests what they predict. */
+/** Trains Lite0's heads on the demo's labels and suggests what folds that have not seen a photo predict of it. */
 async function suggestByLite0(page: Page, kenami: Kenami, project: string): Promise<void> {
   await kenami.cli('dataset', 'freeze', 'pets-demo', 'bench');
   await open(page, `${project}/datasets/bench`);
@@ -81,7 +81,7 @@ async function suggestByLite0(page: Page, kenami: Kenami, project: string): Prom
   await hydrated(page);
   const dialog = page.getByRole('dialog');
   if (!(await dialog.isVisible())) await page.getByRole('button', { name: 'Start a run' }).first().click();
-  await dialog.getByLabel('Configuration (TOML)').fill('');
+  await dialog.getByLabel('Configuration (TOML)').fill('[evaluate]\nfolds = 5');
   await dialog.getByRole('button', { name: 'Start' }).click();
   await page.waitForURL(/\/runs\/\d+$/);
   await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 180_000 });

@@ -10,12 +10,14 @@ use kenami_domain::{
         dataset::FreezeInput,
         review::{Cause, DecisionInput, DisagreementFilter, QueueCause},
         run::TrainInput,
+        suggestions::{SourceInput, SourceKind},
     },
 };
 use kenami_store::{
     actor::Actor,
     datasets, review,
     runs::{self, Prediction},
+    suggestions,
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -133,4 +135,16 @@ async fn what_the_model_contradicts_and_what_the_votes_leave_open_is_found(db: P
     let cat = world.member("cat", Role::Annotator).await;
     world.annotate(&cat, |photo| (ears(photo, false), "short")).await;
     assert!(review::suspects(&rae, &world.db, PETS).await.unwrap().unwrap().stale, "there are newer labels");
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn suggestions_come_from_models_that_have_not_seen_the_photo(db: PgPool) {
+    let (world, ..) = labelled(db).await;
+    trained(&world).await;
+    let run = SourceInput { kind: SourceKind::Run, run: None, control_share: 0.0 };
+    suggestions::switch_on(&Actor::System, &world.db, PETS, &run).await.unwrap();
+    let suggested = "SELECT v.key FROM suggestions s JOIN photos p ON p.id = s.photo_id
+                     JOIN attribute_values v ON v.id = s.value_id WHERE p.name = '07.jpg'";
+    let suggested: Vec<String> = sqlx::query_scalar(suggested).fetch_all(&world.db).await.unwrap();
+    assert_eq!(suggested, ["drop"], "the run's own model repeats the label");
 }

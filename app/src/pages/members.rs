@@ -42,17 +42,19 @@ pub fn MembersPage() -> impl IntoView {
         <PageHeader title=t!("Members") lead=t!("Whoever is a member sees the project's photos; the role says what they may do.")/>
         <ErrorAlert error/>
         {loaded(list, move |members| {
-            let rows = members
-                .into_iter()
-                .map(|member| view! { <Row member set_role on_remove=move |member| { leaving.set(Some(member)); asking.set(true); }/> })
-                .collect_view();
+            let rows = move || members.clone();
             view! {
                 <Table caption=t!("Members")>
                     <thead><tr>
                         <th scope="col">{t!("Name")}</th><th scope="col">{t!("Role")}</th><th scope="col" class="numeric">{t!("Photos finished")}</th>
                         <th scope="col"><span class="visually-hidden">{t!("Actions")}</span></th>
                     </tr></thead>
-                    <tbody>{rows}</tbody>
+                    <tbody>
+                        // By key: what a button does on a click stays with its row when the list is loaded again.
+                        <For each=rows key=|member| (member.user_id, member.role, member.photos_done) let:member>
+                            <Row member set_role on_remove=move |member| { leaving.set(Some(member)); asking.set(true); }/>
+                        </For>
+                    </tbody>
                 </Table>
             }
         })}
@@ -62,7 +64,9 @@ pub fn MembersPage() -> impl IntoView {
                 <div class="dialog-actions">
                     <Button on:click=move |_| asking.set(false)>{t!("Keep")}</Button>
                     <Button weight=Weight::Danger on:click=move |_| {
-                        remove.dispatch(RemoveMember { key: project.key.get_untracked(), user_id: member.user_id });
+                        if let Some(Member { user_id, .. }) = leaving.get_untracked() {
+                            remove.dispatch(RemoveMember { key: project.key.get_untracked(), user_id });
+                        }
                         asking.set(false);
                     }>{t!("Remove")}</Button>
                 </div>

@@ -242,7 +242,8 @@ async fn end(connection: &mut PgConnection, project_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Each photo's and attribute's most probable value of the run.
+/// Each photo's and attribute's most probable value of the run, by the model of a fold that has not seen the photo where there
+/// is one: of photos that it was trained on, a model says what it was told.
 async fn copy_run(connection: &mut PgConnection, source_id: i64, run_id: i64) -> Result<u64> {
     let rows = sqlx::query!(
         "INSERT INTO suggestions (source_id, photo_id, attribute_id, value_id, probability)
@@ -251,7 +252,7 @@ async fn copy_run(connection: &mut PgConnection, source_id: i64, run_id: i64) ->
          JOIN attributes a ON a.id = r.attribute_id AND a.kind = 'annotated' AND a.retired_at IS NULL
          CROSS JOIN LATERAL (
              SELECT v.id, least(greatest(d.value::real, 0), 1) AS probability
-             FROM jsonb_each_text(r.distribution) d
+             FROM jsonb_each_text(coalesce(r.held_out, r.distribution)) d
              JOIN attribute_values v ON v.attribute_id = r.attribute_id AND v.key = d.key AND v.retired_at IS NULL
              ORDER BY d.value::real DESC, v.position LIMIT 1
          ) best
