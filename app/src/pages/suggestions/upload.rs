@@ -8,6 +8,7 @@ use crate::{
         alert::{Alert, Tone},
         button::Button,
         field::{Field, described_by},
+        toast::use_toasts,
     },
     pages::import::send::send,
     text,
@@ -27,7 +28,6 @@ struct Taken {
 enum Sending {
     No,
     Busy,
-    Taken(i64),
     Failed(String),
 }
 
@@ -43,6 +43,8 @@ pub fn UploadPredictions(
     on_taken: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let sending = RwSignal::new(Sending::No);
+    // The page is loaded again, and this form with it: what was done is said beside them.
+    let toasts = use_toasts();
     let file = NodeRef::<html::Input>::new();
     let control = NodeRef::<html::Input>::new();
     let start = move |event: web_sys::SubmitEvent| {
@@ -60,7 +62,10 @@ pub fn UploadPredictions(
         let address = format!("/upload/{}/predictions?control={}", project.get_untracked(), control.value());
         let ended = move |result: Result<Taken, String>| match result {
             Ok(taken) => {
-                sending.set(Sending::Taken(taken.suggestions));
+                sending.set(Sending::No);
+                let said =
+                    n!(taken.suggestions, "{count} suggestion is in use now.", "{count} suggestions are in use now.");
+                toasts.good(said);
                 on_taken();
             }
             Err(why) => sending.set(Sending::Failed(why)),
@@ -86,10 +91,6 @@ pub fn UploadPredictions(
             <div aria-live="polite">
                 {move || match sending.get() {
                     Sending::Failed(why) => Some(view! { <Alert tone=Tone::Bad>{why}</Alert> }),
-                    Sending::Taken(count) => {
-                        let taken = n!(count, "{count} suggestion is in use now.", "{count} suggestions are in use now.");
-                        Some(view! { <Alert tone=Tone::Good>{taken}</Alert> })
-                    }
                     Sending::No | Sending::Busy => None,
                 }}
             </div>
