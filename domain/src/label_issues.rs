@@ -131,7 +131,10 @@ fn dense(row: &[f64], column: &[Option<usize>], k: usize) -> Option<Vec<f64>> {
         }
     }
     let sum: f64 = all.iter().sum();
-    all.iter_mut().for_each(|p| *p /= sum);
+    // What sums to 1 but for rounding stays as it is: dividing would part equal probabilities.
+    if (sum - 1.0).abs() > ROUNDING {
+        all.iter_mut().for_each(|p| *p /= sum);
+    }
     (sum > 0.0).then_some(all)
 }
 
