@@ -63,17 +63,16 @@ fn Tile(
                 tabindex="-1"
                 title=title
                 aria-current=move || pointed.get().then_some("true")
-                aria-label=move || match marked.get() {
-                    Some(mark) => t!("{number}: {photo}, {mark}", number = index + 1, photo = label, mark = mark),
-                    None => t!("{number}: {photo}, as suggested", number = index + 1, photo = label),
-                }
                 on:click=move |_| desk.driver.send(Event::Point(index))
             >
-                <img src=media_url(&desk.driver.key(), photo.photo.id, Variant::Thumbnail) alt="" decoding="async" draggable="false"/>
-                // The label says it in words; the title has the probability.
-                <span class="grid-number numeric" aria-hidden="true">{index + 1}</span>
-                <span class="grid-sure numeric" aria-hidden="true">{sure}</span>
-                {move || marked.get().map(|mark| view! { <span class="grid-mark" aria-hidden="true">{mark}</span> })}
+                // What is seen is also the button's name, in this order.
+                <span class="grid-number numeric">{index + 1}</span>
+                <img src=media_url(&desk.driver.key(), photo.photo.id, Variant::Thumbnail) alt=label decoding="async" draggable="false"/>
+                <span class="grid-sure numeric">{sure}</span>
+                {move || match marked.get() {
+                    Some(mark) => view! { <span class="grid-mark">{mark}</span> },
+                    None => view! { <span class="visually-hidden">{t!("as suggested").to_owned()}</span> },
+                }}
             </button>
         </li>
     }
