@@ -24,7 +24,15 @@ async function demo(page: Page): Promise<{ kenami: Kenami; project: string }> {
   const kenami = await Kenami.start();
   await kenami.demoLoaded();
   await join_(page, await kenami.firstAdministratorLink(), 'owner');
-  return { kenami, project: `${kenami.url}/p/pets-demo` };
+  const project = `${kenami.url}/p/pets-demo`;
+  if (FIGURES) {
+    // One answer more on each photo: all of the demo's photos are open.
+    await open(page, `${project}/settings`);
+    await page.getByLabel('Annotators a photo').fill('3');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByText('Saved')).toBeVisible();
+  }
+  return { kenami, project };
 }
 
 /** The keys that answer a photo in the single view. */

@@ -1,7 +1,7 @@
 //! What is asked, what waits, and what can be done with the screen.
 
 use kenami_domain::{answer::Answer, schema::AttributeValue, view::guidelines::Guideline};
-use leptos::prelude::*;
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
     Desk,
@@ -41,7 +41,10 @@ pub fn Head() -> impl IntoView {
             view! {
                 <button
                     type="button" class="chip" aria-pressed=move || if chosen.get() == index { "true" } else { "false" }
-                    on:click=move |_| desk.driver.send(Event::Attribute(index))
+                    on:click=move |event| {
+                        give_keys_back(&event);
+                        desk.driver.send(Event::Attribute(index));
+                    }
                 >
                     {name}
                 </button>
@@ -64,7 +67,10 @@ pub fn Head() -> impl IntoView {
                     <button
                         type="button" class="chip" disabled=move || left == 0 && !pressed.get()
                         aria-pressed=move || if pressed.get() { "true" } else { "false" }
-                        on:click=move |_| desk.driver.send(Event::Value(wish.clone()))
+                        on:click=move |event| {
+                            give_keys_back(&event);
+                            desk.driver.send(Event::Value(wish.clone()));
+                        }
                     >
                         {name}" "<span class="chip-count numeric">{waiting_count(left)}</span>
                     </button>
@@ -92,6 +98,16 @@ pub fn Head() -> impl IntoView {
                 <Translated texts=rule/>
             </details>
         })}
+    }
+}
+
+/// After a click with a pointer the keys belong to the screen again: Enter accepts it, and does not press the same button once
+/// more. Who pressed it by the keyboard stays there.
+fn give_keys_back(event: &ev::MouseEvent) {
+    if event.detail() > 0
+        && let Some(pressed) = event.current_target().and_then(|target| target.dyn_into::<web_sys::HtmlElement>().ok())
+    {
+        let _ = pressed.blur();
     }
 }
 
