@@ -1,8 +1,9 @@
 // All pages of a server with the demo project, a dataset and a finished run, for tests that walk over every page.
 import { Browser, expect, Page } from '@playwright/test';
 
+import { freezeAndTrain } from './demo';
 import { Kenami } from './kenami';
-import { hydrated, join_, newcomer, open } from './people';
+import { join_, newcomer, open } from './people';
 
 /** The account that has seen everything: administrator and lead. */
 export const OWNER = 'owner';
@@ -17,19 +18,7 @@ export async function furnish(kenami: Kenami, browser: Browser): Promise<void> {
   await page.getByLabel('Answered without suggestions').fill('0');
   await page.getByRole('button', { name: 'Suggest', exact: true }).click();
   await expect(page.getByText(/ear: 185 photos/i)).toBeVisible();
-  await open(page, `${project}/datasets`);
-  await page.getByRole('button', { name: 'Freeze a dataset' }).first().click();
-  await page.getByRole('dialog').getByLabel('Name').fill('v1');
-  await page.getByRole('dialog').getByRole('button', { name: 'Freeze' }).click();
-  await page.waitForURL('**/datasets/v1');
-  await page.getByRole('link', { name: 'Train on it' }).click();
-  await hydrated(page);
-  const dialog = page.getByRole('dialog');
-  if (!(await dialog.isVisible())) await page.getByRole('button', { name: 'Start a run' }).first().click();
-  await dialog.getByLabel('Configuration (TOML)').fill('epochs = 2');
-  await dialog.getByRole('button', { name: 'Start' }).click();
-  await page.waitForURL(/\/runs\/\d+$/);
-  await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 120_000 });
+  await freezeAndTrain(page, project, 'epochs = 2');
   await context.close();
 }
 

@@ -2,8 +2,9 @@
 import { BrowserContext, expect, Page, test } from '@playwright/test';
 
 import { answer, openPhoto, painted } from '../support/annotating';
+import { startDemo } from '../support/demo';
 import { Kenami } from '../support/kenami';
-import { join_, look, newcomer, open } from '../support/people';
+import { look, newcomer, open } from '../support/people';
 
 test.describe.configure({ mode: 'serial' });
 
@@ -13,11 +14,7 @@ let context: BrowserContext;
 let page: Page;
 
 test.beforeAll(async ({ browser }) => {
-  kenami = await Kenami.start();
-  await kenami.demoLoaded();
-  project = `${kenami.url}/p/pets-demo`;
-  ({ context, page } = await newcomer(browser));
-  await join_(page, await kenami.firstAdministratorLink(), 'owner');
+  ({ kenami, project, context, page } = await startDemo(browser));
   await open(page, `${project}/annotate`);
   await painted(page);
 });

@@ -1,8 +1,9 @@
 // Suggestions from the demo's breed standards, and screens of photos answered with one key.
 import { BrowserContext, expect, Page, test } from '@playwright/test';
 
+import { startDemo } from '../support/demo';
 import { Kenami } from '../support/kenami';
-import { join_, look, newcomer, open } from '../support/people';
+import { look, open } from '../support/people';
 
 test.describe.configure({ mode: 'serial' });
 
@@ -12,11 +13,7 @@ let context: BrowserContext;
 let page: Page;
 
 test.beforeAll(async ({ browser }) => {
-  kenami = await Kenami.start();
-  await kenami.demoLoaded();
-  project = `${kenami.url}/p/pets-demo`;
-  ({ context, page } = await newcomer(browser));
-  await join_(page, await kenami.firstAdministratorLink(), 'owner');
+  ({ kenami, project, context, page } = await startDemo(browser));
 });
 
 test.afterAll(async () => {

@@ -1,8 +1,9 @@
 // Review queues: a run's folds contradict labels, and a reviewer looks at what they find.
 import { BrowserContext, expect, Page, test } from '@playwright/test';
 
+import { freezeAndTrain, startDemo } from '../support/demo';
 import { Kenami } from '../support/kenami';
-import { hydrated, join_, look, newcomer, open } from '../support/people';
+import { look, open } from '../support/people';
 
 test.describe.configure({ mode: 'serial' });
 
@@ -12,11 +13,7 @@ let context: BrowserContext;
 let page: Page;
 
 test.beforeAll(async ({ browser }) => {
-  kenami = await Kenami.start();
-  await kenami.demoLoaded();
-  project = `${kenami.url}/p/pets-demo`;
-  ({ context, page } = await newcomer(browser));
-  await join_(page, await kenami.firstAdministratorLink(), 'owner');
+  ({ kenami, project, context, page } = await startDemo(browser));
 });
 
 test.afterAll(async () => {
@@ -38,19 +35,7 @@ test('before a run there is nothing that a model contradicts', async () => {
 });
 
 test('folds of a run find labels to look at, the surest first', async () => {
-  await open(page, `${project}/datasets`);
-  await page.getByRole('button', { name: 'Freeze a dataset' }).first().click();
-  await page.getByRole('dialog').getByLabel('Name').fill('v1');
-  await page.getByRole('dialog').getByRole('button', { name: 'Freeze' }).click();
-  await page.waitForURL('**/datasets/v1');
-  await page.getByRole('link', { name: 'Train on it' }).click();
-  await hydrated(page);
-  const dialog = page.getByRole('dialog');
-  if (!(await dialog.isVisible())) await page.getByRole('button', { name: 'Start a run' }).first().click();
-  await dialog.getByLabel('Configuration (TOML)').fill('epochs = 10\n[evaluate]\nfolds = 4');
-  await dialog.getByRole('button', { name: 'Start' }).click();
-  await page.waitForURL(/\/runs\/\d+$/);
-  await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 120_000 });
+  await freezeAndTrain(page, project, 'epochs = 10\n[evaluate]\nfolds = 4');
   await open(page, `${project}/disagreements?cause=model`);
   await expect(page.getByText('There are newer labels or runs.')).toBeVisible();
   await page.getByRole('button', { name: 'Look now' }).click();

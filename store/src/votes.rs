@@ -3,6 +3,8 @@
 //! Whoever counts votes in SQL says the same:
 //! `l.superseded_at IS NULL AND NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)`.
 
+use std::collections::HashMap;
+
 use futures::TryStreamExt;
 use kenami_domain::votes::VoteTable;
 use sqlx::PgConnection;
@@ -37,4 +39,12 @@ pub(crate) async fn load<'a>(
         }
     }
     Ok(table)
+}
+
+/// Photos that are answered, by id, named by their ids: the measures want names.
+pub(crate) async fn photo_names(connection: &mut PgConnection, project_id: i64) -> Result<HashMap<i64, String>> {
+    let ids = sqlx::query_scalar!("SELECT photo_id FROM tasks WHERE project_id = $1", project_id)
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(|id| (id, id.to_string())).collect())
 }

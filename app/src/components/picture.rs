@@ -98,3 +98,27 @@ pub fn ShareLine(
         </svg>
     }
 }
+
+/// Shades of a confusion matrix' cells, besides none.
+const SHADES: i64 = 6;
+
+/// The class of a confusion matrix' cell: its shade by the share of the row's `total`, right ones in another colour than wrong
+/// ones.
+pub fn cell_class(count: i64, total: i64, right: bool) -> String {
+    let shade = if total == 0 { 0 } else { (count * SHADES + total - 1) / total };
+    format!("cell-{}-{shade}", if right { "right" } else { "wrong" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shades_go_by_the_share_of_the_row() {
+        assert_eq!(cell_class(0, 40, false), "cell-wrong-0");
+        assert_eq!(cell_class(1, 40, false), "cell-wrong-1", "a single photo is seen");
+        assert_eq!(cell_class(20, 40, false), "cell-wrong-3");
+        assert_eq!(cell_class(40, 40, true), "cell-right-6");
+        assert_eq!(cell_class(0, 0, true), "cell-right-0");
+    }
+}

@@ -99,8 +99,7 @@ async fn with_others(
     let mut pairs: BTreeMap<i64, Pairs> = BTreeMap::new();
     for row in rows {
         let entry = catalog.by_id(row.attribute_id)?;
-        let pair = (entry.answer(&row.other, row.other_value)?, entry.answer(&row.answer, row.value_id)?);
-        *pairs.entry(entry.id).or_default().entry(pair).or_default() += row.times;
+        add(&mut pairs, entry, (&row.other, row.other_value), (&row.answer, row.value_id), row.times)?;
     }
     Ok(pairs)
 }
@@ -144,10 +143,22 @@ async fn with_consensus(
     let mut pairs: BTreeMap<i64, Pairs> = BTreeMap::new();
     for row in rows {
         let entry = catalog.by_id(row.attribute_id)?;
-        let pair = (entry.answer(&row.consensus, row.consensus_value)?, entry.answer(&row.answer, row.value_id)?);
-        *pairs.entry(entry.id).or_default().entry(pair).or_default() += row.times;
+        add(&mut pairs, entry, (&row.consensus, row.consensus_value), (&row.answer, row.value_id), row.times)?;
     }
     Ok(pairs)
+}
+
+/// Counts a pair of answers, each by its columns.
+fn add(
+    pairs: &mut BTreeMap<i64, Pairs>,
+    entry: &Entry,
+    other: (&str, Option<i64>),
+    own: (&str, Option<i64>),
+    times: i64,
+) -> Result<()> {
+    let pair = (entry.answer(other.0, other.1)?, entry.answer(own.0, own.1)?);
+    *pairs.entry(entry.id).or_default().entry(pair).or_default() += times;
+    Ok(())
 }
 
 /// Percent and Krippendorff's alpha of pairs, each a unit with two votes; why alpha is undefined.

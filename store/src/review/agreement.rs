@@ -7,7 +7,6 @@ use kenami_domain::{
     view::review::{AttributeAgreement, DisputedPair},
     votes::VoteTable,
 };
-use sqlx::PgConnection;
 
 use crate::{
     actor::Actor,
@@ -73,20 +72,12 @@ pub async fn agreement(actor: &Actor, db: &Db, project: &str) -> Result<Vec<Attr
     let access = rights::require(actor, db, Operation::ReadDisagreements, project).await?;
     let mut connection = db.acquire().await?;
     let catalog = Catalog::load(&mut *connection, access.project_id).await?;
-    let photos = photos(&mut connection, access.project_id).await?;
+    let photos = votes::photo_names(&mut connection, access.project_id).await?;
     let name = |id| photos.get(&id).map(String::as_str);
     let table = votes::load(&mut connection, access.project_id, &catalog, name).await?;
     drop(connection);
     let keys: Vec<String> = catalog.annotated().map(|entry| entry.key().to_owned()).collect();
     tokio::task::spawn_blocking(move || measure(&table, keys)).await.map_err(Error::internal)
-}
-
-/// Photos that are answered, by id; the measures want names.
-async fn photos(connection: &mut PgConnection, project_id: i64) -> Result<HashMap<i64, String>> {
-    let ids = sqlx::query_scalar!("SELECT photo_id FROM tasks WHERE project_id = $1", project_id)
-        .fetch_all(connection)
-        .await?;
-    Ok(ids.into_iter().map(|id| (id, id.to_string())).collect())
 }
 
 fn measure(table: &VoteTable, keys: Vec<String>) -> Vec<AttributeAgreement> {

@@ -1,6 +1,6 @@
 //! Labels that deserve a second look, found over all votes and a model's predictions at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use kenami_domain::{
     consensus::{ConsensusOptions, Method, Winner, decide},
@@ -58,7 +58,7 @@ pub async fn find_suspects(actor: &Actor, db: &Db, project: &str) -> Result<Susp
         .await?;
     let label_id = newest_label(&mut tx, access.project_id).await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
-    let names = photo_names(&mut tx, access.project_id).await?;
+    let names = votes::photo_names(&mut tx, access.project_id).await?;
     let name = |id| names.get(&id).map(String::as_str);
     let table = votes::load(&mut tx, access.project_id, &catalog, name).await?;
     let run_id = unseen::latest_run(&mut tx, access.project_id).await?;
@@ -179,12 +179,6 @@ async fn newest_label(connection: &mut PgConnection, project_id: i64) -> Result<
     let newest =
         sqlx::query_scalar!("SELECT id FROM labels WHERE project_id = $1 ORDER BY id DESC LIMIT 1", project_id,);
     Ok(newest.fetch_optional(connection).await?.unwrap_or(0))
-}
-
-/// Photos that are answered, by id: the measures want names.
-async fn photo_names(connection: &mut PgConnection, project_id: i64) -> Result<HashMap<i64, String>> {
-    let ids = sqlx::query_scalar!("SELECT photo_id FROM tasks WHERE project_id = $1", project_id);
-    Ok(ids.fetch_all(connection).await?.into_iter().map(|id| (id, id.to_string())).collect())
 }
 
 /// Photos and attributes that a reviewer has decided.

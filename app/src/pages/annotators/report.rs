@@ -10,15 +10,12 @@ use leptos::prelude::*;
 use crate::{
     components::{
         page::Table,
-        picture::{DayBars, ShareLine},
+        picture::{DayBars, ShareLine, cell_class},
         progress::{Part, StackedBar},
         time::Ago,
     },
     text,
 };
-
-/// Shades of cells.
-const SHADES: i64 = 6;
 
 /// All of it.
 #[component]
@@ -225,12 +222,6 @@ fn Matrix(
     }
 }
 
-/// A cell's class: its shade by the share of the row.
-fn cell_class(count: i64, total: i64, right: bool) -> String {
-    let shade = if total == 0 { 0 } else { (count * SHADES + total - 1) / total };
-    format!("cell-{}-{shade}", if right { "right" } else { "wrong" })
-}
-
 #[component]
 fn Quizzes(
     /// Finished ones.
@@ -266,18 +257,4 @@ fn Quizzes(
             </section>
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shades_go_by_the_share_of_the_row() {
-        assert_eq!(cell_class(0, 40, false), "cell-wrong-0");
-        assert_eq!(cell_class(1, 40, false), "cell-wrong-1", "a single photo is seen");
-        assert_eq!(cell_class(20, 40, false), "cell-wrong-3");
-        assert_eq!(cell_class(40, 40, true), "cell-right-6");
-        assert_eq!(cell_class(0, 0, true), "cell-right-0");
-    }
 }

@@ -6,12 +6,10 @@ use kenami_domain::{
 };
 use leptos::prelude::*;
 
-use crate::text;
+use crate::{components::picture::cell_class, text};
 
 /// Confused pairs that are listed.
 const PAIRS: usize = 8;
-/// Shades of cells.
-const SHADES: u32 = 6;
 
 /// Answers down, predictions across; a cell leads to its photos. The most confused pairs below.
 #[component]
@@ -44,7 +42,7 @@ pub fn Matrix(
                 .enumerate()
                 .map(|(predicted, &count)| {
                     let right = answer == predicted;
-                    let class = cell_class(count, totals[answer], right);
+                    let class = cell_class(count.into(), totals[answer].into(), right);
                     let inside = if count > 0 && !right {
                         let pair = (labels[answer].clone(), labels[predicted].clone());
                         let label = n!(i64::from(count), "{count} photo of {answer} taken for {predicted}", "{count} photos of {answer} taken for {predicted}", answer = names[answer], predicted = names[predicted]);
@@ -73,13 +71,6 @@ pub fn Matrix(
         </div>
         <Pairs pairs=metrics.most_confused attribute pick/>
     }
-}
-
-/// A cell's class: its shade by the share of the row's photos, right ones in another colour than wrong ones.
-fn cell_class(count: u32, total: u32, right: bool) -> String {
-    let share = if total == 0 { 0.0 } else { f64::from(count) / f64::from(total) };
-    let shade = (share * f64::from(SHADES)).ceil() as u32;
-    format!("cell-{}-{shade}", if right { "right" } else { "wrong" })
 }
 
 /// The most confused pairs.
@@ -115,18 +106,4 @@ fn Pairs(
             <ul class="confused">{rows}</ul>
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shades_go_by_the_share_of_the_row() {
-        assert_eq!(cell_class(0, 40, false), "cell-wrong-0");
-        assert_eq!(cell_class(1, 40, false), "cell-wrong-1", "a single photo is seen");
-        assert_eq!(cell_class(20, 40, false), "cell-wrong-3");
-        assert_eq!(cell_class(40, 40, true), "cell-right-6");
-        assert_eq!(cell_class(0, 0, true), "cell-right-0");
-    }
 }
