@@ -11,7 +11,7 @@ export CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS := fallback
 
 ARGS ?=
 
-.PHONY: help run build site server test test-rust test-end2end check fmt trial trial-experiment bench-train bench-claims bench-annotate profile-train check-cuda
+.PHONY: help run build site server test test-rust test-end2end check fmt trial trial-experiment bench-train bench-claims bench-annotate bench-agreement profile-train check-cuda
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,3 +61,6 @@ bench-annotate: build ## Key to paint, key presses and seconds a photo, claims: 
 
 bench-claims: ## Claims a second with 50 clients at 10^5 and 10^6 photos; ARGS="--seconds 5 10000"
 	@scripts/bench-claims $(ARGS)
+
+bench-agreement: build ## Agreement and consensus of a million votes beside krippendorff and crowd-kit; VOTES=N
+	@scripts/bench-agreement

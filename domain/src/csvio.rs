@@ -1,9 +1,11 @@
-//! The CSV files that Kenami reads and writes: votes, labels and probabilities (UTF-8, a byte order mark is tolerated).
+//! The CSV files that Kenami reads and writes: votes, decisions, labels and probabilities (UTF-8, a byte order mark is
+//! tolerated).
 //!
 //! A reader keeps going after a bad row: what is wrong with it is collected, with its line and column.
 
+mod probabilities;
+
 use std::{
-    collections::HashMap,
     fmt,
     io::{Read, Write},
 };
@@ -11,7 +13,12 @@ use std::{
 use csv::ByteRecord;
 pub use gold::read_gold;
 
-use crate::{answer::Answer, votes::VoteTable};
+pub use probabilities::{Probabilities, read_probabilities, write_probabilities};
+
+use crate::{
+    answer::Answer,
+    votes::{Interner, VoteTable},
+};
 
 mod gold;
 
@@ -141,13 +148,80 @@ impl Row<'_> {
 /// # Errors
 /// A missing column, or a reader that fails; a bad row is collected instead.
 pub fn read_votes(reader: impl Read) -> Result<Parsed<VoteTable>, CsvError> {
+    let Parsed { value: (table, _), errors } = read_votes_with(reader, &[])?;
+    Ok(Parsed { value: table, errors })
+}
+
+/// What a column says of each vote.
+#[derive(Debug, Clone, Default)]
+pub struct VoteColumn {
+    texts: Interner,
+    /// By the vote's number.
+    of_vote: Vec<Option<u32>>,
+}
+
+impl VoteColumn {
+    /// What the column says of a vote, by the vote's number in its table; `None` where the cell is empty.
+    pub fn of(&self, vote: usize) -> Option<&str> {
+        self.of_vote.get(vote).copied().flatten().map(|text| self.texts.name(text))
+    }
+
+    fn push(&mut self, text: &str) {
+        let text = (!text.is_empty()).then(|| self.texts.intern(text));
+        self.of_vote.push(text);
+    }
+}
+
+/// Reads votes as [`read_votes`], and what the columns named by `more` say of each of them, in the order of `more`.
+///
+/// # Errors
+/// As [`read_votes`]; a column of `more` that is missing.
+pub fn read_votes_with(reader: impl Read, more: &[String]) -> Result<Parsed<(VoteTable, Vec<VoteColumn>)>, CsvError> {
     let table = Table::new(reader)?;
     let item = table.column(&["item", "image"])?;
     let [annotator, attribute, answer] = ["annotator", "attribute", "answer"].map(|name| table.column(&[name]));
     let (annotator, attribute, answer) = (annotator?, attribute?, answer?);
+    let more = more.iter().map(|name| table.column(&[name])).collect::<Result<Vec<_>, _>>()?;
     let mut value = VoteTable::new();
+    let mut columns = vec![VoteColumn::default(); more.len()];
     let errors = table.rows(|row| {
-        value.push(row.required(item)?, row.required(annotator)?, row.required(attribute)?, row.required(answer)?);
+        let vote = [row.required(item)?, row.required(annotator)?, row.required(attribute)?, row.required(answer)?];
+        // All cells before the first is kept: columns and votes must stay in step.
+        let cells = more.iter().map(|&column| row.text(column)).collect::<Result<Vec<_>, _>>()?;
+        value.push(vote[0], vote[1], vote[2], vote[3]);
+        columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
+        Ok(())
+    })?;
+    Ok(Parsed { value: (value, columns), errors })
+}
+
+/// A reviewer's decision about one attribute of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionRow {
+    /// The item.
+    pub item: String,
+    /// The attribute's key.
+    pub attribute: String,
+    /// The decided answer.
+    pub answer: Answer,
+}
+
+/// Reads decisions: the columns item (or image), attribute and answer; others are ignored. Where an item is decided again,
+/// the later decision stands.
+///
+/// # Errors
+/// A missing column, or a reader that fails; a bad row is collected instead.
+pub fn read_decisions(reader: impl Read) -> Result<Parsed<Vec<DecisionRow>>, CsvError> {
+    let table = Table::new(reader)?;
+    let item = table.column(&["item", "image"])?;
+    let (attribute, answer) = (table.column(&["attribute"])?, table.column(&["answer"])?);
+    let mut value = Vec::new();
+    let errors = table.rows(|row| {
+        value.push(DecisionRow {
+            item: row.required(item)?.to_owned(),
+            attribute: row.required(attribute)?.to_owned(),
+            answer: Answer::from(row.required(answer)?),
+        });
         Ok(())
     })?;
     Ok(Parsed { value, errors })
@@ -242,218 +316,5 @@ pub fn write_labels<'a>(writer: impl Write, rows: impl IntoIterator<Item = &'a L
     Ok(writer.flush()?)
 }
 
-/// A model's probability per item, attribute and answer.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Probabilities {
-    attributes: Vec<(String, AttributeProbabilities)>,
-}
-
-/// One attribute's probabilities.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct AttributeProbabilities {
-    answers: Vec<String>,
-    items: HashMap<String, usize>,
-    /// Item names by number.
-    names: Vec<String>,
-    /// By item number, then answer number; NaN or too short where nothing was given.
-    rows: Vec<Vec<f64>>,
-}
-
-impl Probabilities {
-    /// No probabilities.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets one probability; `false` where it was set before (the first one stays).
-    pub fn push(&mut self, item: &str, attribute: &str, answer: &str, probability: f64) -> bool {
-        let place = self.attributes.iter().position(|(key, _)| key == attribute).unwrap_or_else(|| {
-            self.attributes.push((attribute.to_owned(), AttributeProbabilities::default()));
-            self.attributes.len() - 1
-        });
-        let of = &mut self.attributes[place].1;
-        let answer = of.answers.iter().position(|key| key == answer).unwrap_or_else(|| {
-            of.answers.push(answer.to_owned());
-            of.answers.len() - 1
-        });
-        let number = of.items.get(item).copied().unwrap_or_else(|| {
-            of.items.insert(item.to_owned(), of.rows.len());
-            of.names.push(item.to_owned());
-            of.rows.push(Vec::new());
-            of.rows.len() - 1
-        });
-        let row = &mut of.rows[number];
-        if row.len() <= answer {
-            row.resize(of.answers.len(), f64::NAN);
-        }
-        let is_new = row[answer].is_nan();
-        if is_new {
-            row[answer] = probability;
-        }
-        is_new
-    }
-
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty()
-    }
-
-    fn attribute(&self, attribute: &str) -> Option<&AttributeProbabilities> {
-        self.attributes.iter().find(|(key, _)| key == attribute).map(|(_, of)| of)
-    }
-
-    /// One probability.
-    pub fn get(&self, item: &str, attribute: &str, answer: &str) -> Option<f64> {
-        let answer = self.answers(attribute).iter().position(|key| key == answer)?;
-        self.row(item, attribute)?.get(answer).copied().filter(|p| !p.is_nan())
-    }
-
-    /// The answers that the model knows of an attribute, in order of arrival; none where the attribute is unknown.
-    pub fn answers(&self, attribute: &str) -> &[String] {
-        self.attribute(attribute).map_or(&[], |of| &of.answers)
-    }
-
-    /// An item's probabilities in the order of [`Self::answers`], NaN or cut short where there are none.
-    pub fn row(&self, item: &str, attribute: &str) -> Option<&[f64]> {
-        let of = self.attribute(attribute)?;
-        of.items.get(item).map(|&number| of.rows[number].as_slice())
-    }
-
-    /// All (item, attribute, answer, probability), in order of arrival.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str, f64)> {
-        self.attributes.iter().flat_map(|(attribute, of)| {
-            of.names.iter().zip(&of.rows).flat_map(move |(item, row)| {
-                let cells = of.answers.iter().zip(row).filter(|(_, p)| !p.is_nan());
-                cells.map(move |(answer, &p)| (item.as_str(), attribute.as_str(), answer.as_str(), p))
-            })
-        })
-    }
-}
-
-/// Reads probabilities: the columns item (or image), attribute, answer and probability; others are ignored.
-///
-/// # Errors
-/// A missing column, or a reader that fails; a bad row is collected instead.
-pub fn read_probabilities(reader: impl Read) -> Result<Parsed<Probabilities>, CsvError> {
-    let table = Table::new(reader)?;
-    let item = table.column(&["item", "image"])?;
-    let [attribute, answer, probability] = ["attribute", "answer", "probability"].map(|name| table.column(&[name]));
-    let (attribute, answer, probability) = (attribute?, answer?, probability?);
-    let mut value = Probabilities::new();
-    let errors = table.rows(|row| {
-        let (item, attribute) = (row.required(item)?, row.required(attribute)?);
-        let text = row.required(probability)?;
-        let number: f64 = text.parse().unwrap_or(f64::NAN);
-        if !(0.0..=1.0).contains(&number) {
-            return Err(row.error(probability, format!("`{text}` is not a number from 0 to 1")));
-        }
-        if value.push(item, attribute, row.required(answer)?, number) {
-            Ok(())
-        } else {
-            Err(row.error(answer, "this item, attribute and answer already has a probability"))
-        }
-    })?;
-    Ok(Parsed { value, errors })
-}
-
-/// Writes probabilities with the columns item, attribute, answer and probability.
-///
-/// # Errors
-/// If the writer fails.
-pub fn write_probabilities(writer: impl Write, probabilities: &Probabilities) -> Result<(), CsvError> {
-    let mut writer = csv::Writer::from_writer(writer);
-    writer.write_record(["item", "attribute", "answer", "probability"])?;
-    for (item, attribute, answer, probability) in probabilities.iter() {
-        writer.write_record([item, attribute, answer, &probability.to_string()])?;
-    }
-    Ok(writer.flush()?)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::votes::VoteRow;
-
-    #[test]
-    fn votes_are_read_with_a_byte_order_mark_and_either_name_of_the_item() {
-        for header in
-            ["\u{feff}item,annotator,attribute,answer", "\u{feff}\"image\",Annotator, attribute ,answer,extra"]
-        {
-            let extra = if header.contains("extra") { ",1" } else { "" };
-            let file = format!("{header}\r\na.jpg,x,ear, drop {extra}\r\n\"b,1.jpg\",y,ear,not_visible{extra}\r\n");
-            let parsed = read_votes(file.as_bytes()).unwrap();
-            assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
-            let rows: Vec<_> = parsed.value.rows().collect();
-            assert_eq!(rows[0], VoteRow { item: "a.jpg", annotator: "x", attribute: "ear", answer: "drop" });
-            assert_eq!((rows[1].item, rows[1].answer), ("b,1.jpg", "not_visible"));
-        }
-    }
-
-    #[test]
-    fn a_bad_row_names_line_and_column_and_the_others_are_kept() {
-        let mut file = b"item,annotator,attribute,answer\na.jpg,x,ear,drop\na.jpg,,ear,drop\nshort,row\n".to_vec();
-        file.extend(b"b.jpg,x,ear,\xff\n\"two\nlines.jpg\",x,ear,drop\nc.jpg,x,ear,\n");
-        let parsed = read_votes(file.as_slice()).unwrap();
-        let errors: Vec<_> = parsed.errors.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            errors,
-            [
-                "line 3, column annotator: empty",
-                "line 4: 2 cells where the first line has 4",
-                "line 5, column answer: not UTF-8",
-                "line 8, column answer: empty",
-            ]
-        );
-        assert_eq!(parsed.value.len(), 2);
-    }
-
-    #[test]
-    fn a_missing_column_is_named() {
-        let error = read_votes("image,annotator,answer\n".as_bytes()).unwrap_err().to_string();
-        assert_eq!(error, "the column `attribute` is missing; the first line has: image,annotator,answer");
-        let error = read_votes("".as_bytes()).unwrap_err().to_string();
-        assert_eq!(error, "the column `item or image` is missing; the first line has: nothing");
-    }
-
-    #[test]
-    fn labels_survive_writing_and_reading() {
-        let row = |image: &str, answer: &str, duration_ms, note: Option<&str>, line| LabelRow {
-            line,
-            image: image.into(),
-            annotator: "x".into(),
-            attribute: "ear".into(),
-            answer: answer.into(),
-            duration_ms,
-            note: note.map(Into::into),
-        };
-        let rows = [row("a.jpg", "drop", Some(5850), None, 2), row("b.jpg", "unsure", None, Some("tip, \"bent\""), 3)];
-        let mut file = Vec::new();
-        write_labels(&mut file, &rows).unwrap();
-        let parsed = read_labels(file.as_slice()).unwrap();
-        assert_eq!((parsed.value.as_slice(), parsed.errors.as_slice()), (&rows[..], &[][..]));
-
-        let parsed =
-            read_labels("image,annotator,attribute,answer,duration_ms\na,x,ear,drop,-1\na,y,ear,drop,\n".as_bytes())
-                .unwrap();
-        assert_eq!(
-            parsed.errors[0].to_string(),
-            "line 2, column duration_ms: `-1` is not a whole number of milliseconds"
-        );
-        assert_eq!(parsed.value.len(), 1);
-    }
-
-    #[test]
-    fn probabilities_survive_writing_and_reading_and_are_checked() {
-        let file = "item,attribute,answer,probability\na,ear,drop,0.25\na,ear,erect,0.75\nb,ear,drop,1.5\nb,ear,drop,nan\na,ear,drop,0.3\n";
-        let parsed = read_probabilities(file.as_bytes()).unwrap();
-        assert_eq!(
-            parsed.errors.iter().map(|e| (e.line, e.column.as_deref().unwrap())).collect::<Vec<_>>(),
-            [(4, "probability"), (5, "probability"), (6, "answer")]
-        );
-        assert_eq!(parsed.value.get("a", "ear", "drop"), Some(0.25));
-        assert_eq!(parsed.value.get("b", "ear", "drop"), None);
-        let mut written = Vec::new();
-        write_probabilities(&mut written, &parsed.value).unwrap();
-        assert_eq!(read_probabilities(written.as_slice()).unwrap().value, parsed.value);
-    }
-}
+mod tests;

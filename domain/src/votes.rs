@@ -4,20 +4,32 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Names in order of arrival, each with a number.
 #[derive(Debug, Clone, Default)]
-struct Interner {
-    ids: HashMap<Box<str>, u32>,
+pub(crate) struct Interner {
+    ids: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
     names: Vec<String>,
+    /// The name that was asked for last: files are often sorted.
+    last: u32,
 }
 
 impl Interner {
-    fn intern(&mut self, name: &str) -> u32 {
-        if let Some(&id) = self.ids.get(name) {
-            return id;
+    /// The name's number; a new one for a new name.
+    pub(crate) fn intern(&mut self, name: &str) -> u32 {
+        if self.names.get(self.last as usize).is_none_or(|last| last != name) {
+            self.last = self.ids.get(name).copied().unwrap_or_else(|| self.add(name));
         }
+        self.last
+    }
+
+    fn add(&mut self, name: &str) -> u32 {
         let id = u32::try_from(self.names.len()).expect("fewer than 2^32 names");
         self.ids.insert(name.into(), id);
         self.names.push(name.to_owned());
         id
+    }
+
+    /// The name behind a number that [`Self::intern`] gave.
+    pub(crate) fn name(&self, id: u32) -> &str {
+        &self.names[id as usize]
     }
 
     fn get(&self, name: &str) -> Option<u32> {

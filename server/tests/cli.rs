@@ -212,6 +212,38 @@ async fn agreement_and_consensus_need_no_server(db: PgPool) {
     kenami.ok(&["consensus", &file, "--method", "dawid-skene", "--json"]);
     assert_eq!(kenami.fails(&["consensus", &file, "--method", "crowdlab"]).0, 2);
     assert_eq!(kenami.fails(&["agreement", &kenami.path("none.csv")]).0, 1);
+    assert!(kenami.ok(&["agreement", &file]).contains("drop / erect"));
+    assert_eq!(kenami.fails(&["agreement", &file, "--seed", "1"]).0, 2);
+    assert_eq!(kenami.fails(&["agreement", &file, "--bootstrap", "0"]).0, 2);
+    let bootstrap = ["agreement", &file, "--json", "--bootstrap", "200", "--seed", "3"];
+    let report: Value = serde_json::from_str(&kenami.ok(&bootstrap)).unwrap();
+    assert_eq!(report["bootstrap"], serde_json::json!({"resamples": 200, "level": 0.95, "seed": 3}));
+    let interval = report["attributes"]["ear"]["intervals"]["percent"].clone();
+    assert_eq!(interval, serde_json::json!([0.0, 1.0]), "three items, one of which is disputed");
+    assert_eq!(kenami.ok(&bootstrap), kenami.ok(&bootstrap));
+
+    let columns = "image,annotator,attribute,answer,breed\n1,x,ear,drop,pug\n1,y,ear,drop,pug\n2,x,ear,erect,beagle\n2,y,ear,drop,beagle\n3,x,ear,,pug\n";
+    fixtures::put(kenami.folder.path(), "breeds.csv", columns);
+    let output = kenami.run(&["agreement", &kenami.path("breeds.csv"), "--json", "--by", "breed"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let by = &report["groups"]["breed"]["ear"];
+    assert_eq!((&by["pug"]["percent"], &by["beagle"]["percent"]), (&1.0.into(), &0.0.into()), "{by}");
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(notes.contains("breeds.csv: line 6, column answer: empty"), "{notes}");
+    assert!(kenami.ok(&["agreement", &kenami.path("breeds.csv"), "--by", "breed"]).contains("by breed"));
+    assert!(kenami.fails(&["agreement", &file, "--by", "week"]).1.contains("`week` is missing"));
+
+    fixtures::put(kenami.folder.path(), "decided.csv", "item,attribute,answer\n2,ear,erect\n");
+    let text = kenami.ok(&["consensus", &file, "--method", "majority", "--decisions", &kenami.path("decided.csv")]);
+    assert!(text.contains("ear\t2\terect\tdecided\n") && text.contains("ear\tx\t1.0000\t3"), "{text}");
+    fixtures::put(
+        kenami.folder.path(),
+        "p.csv",
+        "item,attribute,answer,probability\n1,ear,drop,0.9\n1,ear,erect,1.5\n",
+    );
+    let output = kenami.run(&["consensus", &file, "--method", "crowdlab", "--probabilities", &kenami.path("p.csv")]);
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(notes.contains("p.csv: line 3, column probability: `1.5` is not a number from 0 to 1"), "{notes}");
     fixtures::put(kenami.folder.path(), "columns.csv", "item,who\n1,x\n");
     let (code, error) = kenami.fails(&["agreement", &kenami.path("columns.csv")]);
     assert_eq!(code, 1);

@@ -99,6 +99,13 @@ pub enum Undefined {
     },
 }
 
+/// As [`Tally::cost_of_disagreement`], from the margin n_k; `None` where fewer than two answers occur.
+pub(super) fn cost_of_disagreement(margin: &[f64]) -> Option<f64> {
+    let n: f64 = margin.iter().sum();
+    let expected = n * n - margin.iter().map(|votes| votes * votes).sum::<f64>();
+    (expected > 0.0).then(|| (n - 1.0) / expected)
+}
+
 /// The sums from which every coefficient follows; items may have weights (bootstrap).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
@@ -210,9 +217,7 @@ impl Tally {
     /// times the coincidences off the diagonal.
     pub fn cost_of_disagreement(&self) -> Result<f64, Undefined> {
         self.percent()?;
-        let n: f64 = self.paired_votes.iter().sum();
-        let expected = n * n - self.paired_votes.iter().map(|votes| votes * votes).sum::<f64>();
-        if expected > 0.0 { Ok((n - 1.0) / expected) } else { Err(Undefined::OneAnswer) }
+        cost_of_disagreement(&self.paired_votes).ok_or(Undefined::OneAnswer)
     }
 
     /// Coincidences off the diagonal: each item's ordered pairs of different answers / (its votes - 1), summed.

@@ -1,6 +1,7 @@
 //! How far annotators agree, per attribute: percent, Krippendorff's alpha, Cohen, Fleiss and Gwet, with bootstrap intervals;
 //! which answers are confused, and what that costs; the same by breed, guideline version, week or whatever else is known.
 
+mod annotators;
 mod bootstrap;
 mod coefficients;
 mod cohen;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use annotators::AnnotatorAgreement;
 pub use bootstrap::{Bootstrap, Intervals};
 pub use coefficients::{ItemCounts, Tally, Undefined};
 pub use cohen::{CohenPair, Kappa};
@@ -74,6 +76,9 @@ pub struct AttributeAgreement {
     pub ac1: Option<f64>,
     /// Every pair of annotators with an item in common: Cohen's kappa, and the other figures on these items.
     pub cohen: Vec<CohenPair>,
+    /// Every annotator against the others, by name.
+    #[serde(default)]
+    pub by_annotator: Vec<AnnotatorAgreement>,
     /// The answers that stand against each other, those first that cost alpha most.
     #[serde(default)]
     pub confused: Vec<ConfusedPair>,
@@ -143,6 +148,7 @@ pub fn attribute_agreement(named: &NamedRatings<'_>, options: &AgreementOptions)
         fleiss: figure("fleiss", tally.fleiss()),
         ac1: figure("ac1", tally.ac1()),
         cohen: if options.pairs { cohen::pairs(ratings, &named.annotators, is_value) } else { Vec::new() },
+        by_annotator: annotators::against_others(ratings, &tally, &named.annotators),
         confused: confusion::confusions(&counts, &tally, &named.answers),
         undefined,
         intervals: resampled.intervals,

@@ -12,6 +12,9 @@ use crate::{
     votes::{NamedRatings, Rating, Ratings},
 };
 
+/// How far from 1 an item's probabilities may sum before it is said that they were scaled.
+const SUM: f64 = 1e-3;
+
 /// Weights and errors are not let below this (cleanlab's clipping bound).
 const LOWER_BOUND: f64 = 1e-6;
 
@@ -23,6 +26,8 @@ struct Example {
     votes: Vec<Rating>,
     /// The model's probability per class; sums to 1.
     model: Vec<f64>,
+    /// Whether they had to be scaled to that.
+    is_scaled: bool,
 }
 
 impl Example {
@@ -68,6 +73,10 @@ pub(super) fn decide<'a>(attribute: &str, named: NamedRatings<'a>, probabilities
         decision.warnings.push(format!(
             "{rest} items were decided by majority: without the model's probabilities, or not visible or unsure to most"
         ));
+    }
+    let scaled = examples.iter().filter(|example| example.is_scaled).count();
+    if scaled > 0 {
+        decision.warnings.push(format!("the probabilities of {scaled} items do not sum to 1 and were scaled"));
     }
     let choice = Choice::new(&examples, classes.len(), annotators);
     let quality = annotator_quality(&examples, &choice, annotators);
@@ -144,7 +153,8 @@ fn examples(
             let class = class_of[rating.answer as usize]?;
             Some(Rating { annotator: rating.annotator, answer: class as u32 })
         });
-        examples.push(Example { item, votes: votes.collect(), model });
+        let is_scaled = (sum - 1.0).abs() > SUM;
+        examples.push(Example { item, votes: votes.collect(), model, is_scaled });
     }
     examples
 }

@@ -197,3 +197,56 @@ fn estimates(ratings: &Ratings, parameters: &Parameters) -> Vec<AnnotatorEstimat
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::fixtures;
+    use approx::assert_abs_diff_eq;
+
+    /// Parameters after the first maximisation, and the label fractions.
+    fn started(ratings: &Ratings) -> (Parameters, Vec<f64>) {
+        let posterior = shares(ratings);
+        let mut start = Parameters::zeros(ratings);
+        let rows = ratings.iter().zip(posterior.chunks_exact(ratings.answers()));
+        rows.for_each(|(item, row)| start.count(item, row));
+        (start.maximise(ratings, Errors::Confusion), posterior)
+    }
+
+    /// Every item by logarithms.
+    fn by_logarithms(ratings: &Ratings, parameters: &Parameters, posterior: &mut [f64]) -> f64 {
+        let (k, logarithms) = (ratings.answers(), parameters.logarithms());
+        let rows = ratings.iter().zip(posterior.chunks_exact_mut(k));
+        rows.map(|(item, row)| expect_by_logarithms(item, &logarithms, &mut vec![0.0; k], row)).sum()
+    }
+
+    #[test]
+    fn products_and_logarithms_are_the_same() {
+        let table = fixtures::anaesthetists();
+        let ratings = table.ratings("ear").unwrap().ratings;
+        let (parameters, mut one) = started(&ratings);
+        let mut other = one.clone();
+        let likelihood = expect(&ratings, &parameters, &mut one).0;
+        assert_abs_diff_eq!(likelihood, by_logarithms(&ratings, &parameters, &mut other), epsilon = 1e-9);
+        one.iter().zip(&other).for_each(|(one, other)| assert_abs_diff_eq!(*one, *other, epsilon = 1e-12));
+    }
+
+    #[test]
+    fn products_too_small_for_a_number_are_taken_by_logarithms() {
+        // 3,000 annotators on each of 8 items, answers in turn: some .5^3000 an item, far below the smallest number.
+        let rows = (0..8u32).flat_map(|item| {
+            (0..3000u32)
+                .map(move |annotator| (item, Rating { annotator, answer: (item + u32::from(annotator % 3 == 0)) % 2 }))
+        });
+        let ratings = Ratings::new(8, 3000, 2, rows);
+        let (mut parameters, mut one) = started(&ratings);
+        parameters.reported.iter_mut().for_each(|p| *p = p.clamp(0.2, 0.8));
+        let mut other = one.clone();
+        let likelihood = expect(&ratings, &parameters, &mut one).0;
+        assert!(likelihood.is_finite() && likelihood < 8.0 * SMALLEST.ln(), "{likelihood}");
+        assert_abs_diff_eq!(likelihood, by_logarithms(&ratings, &parameters, &mut other), epsilon = 1e-6);
+        for (item, row) in one.chunks_exact(2).enumerate() {
+            assert_abs_diff_eq!(row[item % 2], 1.0, epsilon = 1e-9);
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod report;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use std::{fmt, str::FromStr};

@@ -203,6 +203,19 @@ fn crowdlab_leaves_the_unseen_to_the_majority() {
 }
 
 #[test]
+fn crowdlab_says_when_probabilities_do_not_sum_to_one() {
+    let (table, _) = fixtures::crowdlab();
+    let (_, whole) = fixtures::crowdlab();
+    let mut halved = Probabilities::new();
+    for (item, attribute, answer, p) in whole.iter() {
+        halved.push(item, attribute, answer, if item == "03" { p / 2.0 } else { p });
+    }
+    let report = consensus(&table, Method::Crowdlab, Some(&halved), &ConsensusOptions::default()).unwrap();
+    assert_eq!(report.warnings, ["a: the probabilities of 1 items do not sum to 1 and were scaled"]);
+    assert_abs_diff_eq!(report.attributes["a"].items["03"].quality.unwrap(), 0.8113964643, epsilon = 1e-9);
+}
+
+#[test]
 fn crowdlab_without_a_model_is_refused() {
     let error = consensus(&fixtures::toy(), Method::Crowdlab, None, &ConsensusOptions::default()).unwrap_err();
     assert_eq!(error, ConsensusError::NeedsProbabilities);

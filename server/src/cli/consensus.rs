@@ -1,14 +1,14 @@
 //! `kenami consensus`: one answer an item from several annotators' votes; no server needed.
 
-use std::{fs::File, io::BufReader, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf};
 
-use anyhow::{Context as _, Result};
-use kenami_domain::{
-    consensus::{ConsensusOptions, ConsensusReport, Method, consensus},
-    csvio,
+use anyhow::Result;
+use kenami_domain::consensus::{AttributeConsensus, ConsensusOptions, ConsensusReport, Method, consensus};
+
+use super::{
+    Usage,
+    votes::{read_decisions, read_probabilities, read_votes},
 };
-
-use super::{Usage, agreement::read_votes};
 
 /// `kenami consensus FILE.csv --method M`.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,12 @@ pub struct ConsensusArgs {
     /// The method
     #[arg(long, value_enum)]
     pub method: MethodArg,
-    /// A model's probabilities, for crowdlab: item,attribute,answer,probability
+    /// A model's out-of-sample probabilities, for crowdlab: item,attribute,answer,probability
     #[arg(long, value_name = "FILE")]
     pub probabilities: Option<PathBuf>,
+    /// Reviewers' decisions, which stand above the votes: item,attribute,answer
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -58,43 +61,55 @@ pub async fn run(args: ConsensusArgs) -> Result<()> {
     if args.method == MethodArg::Crowdlab && args.probabilities.is_none() {
         return Err(Usage::error("the method crowdlab needs --probabilities FILE.csv"));
     }
-    let votes = read_votes(&args.file)?;
-    let probabilities = args.probabilities.as_ref().map(|path| {
-        let explain = || path.display().to_string();
-        let read = csvio::read_probabilities(BufReader::new(File::open(path).with_context(explain)?));
-        let read = read.with_context(explain)?;
-        read.errors.iter().for_each(|error| eprintln!("note: {}: {error}", path.display()));
-        anyhow::Ok(read.value)
-    });
-    let probabilities = probabilities.transpose()?;
-    let report = consensus(&votes, args.method.into(), probabilities.as_ref(), &ConsensusOptions::default())?;
+    let (votes, _) = read_votes(&args.file, &[])?;
+    let probabilities = args.probabilities.as_deref().map(read_probabilities).transpose()?;
+    let decisions = read_decisions(args.decisions.as_ref())?;
+    let mut report = consensus(&votes, args.method.into(), probabilities.as_ref(), &ConsensusOptions::default())?;
+    decisions.iter().for_each(|row| report.adjudicate(&row.item, &row.attribute, &row.answer));
     for warning in &report.warnings {
         eprintln!("note: {warning}");
     }
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print_report(&report);
+        say!("{}", text(&report).trim_end());
     }
     Ok(())
 }
 
-/// One line an item: attribute, item, answer and its probability.
-fn print_report(report: &ConsensusReport) {
+/// The report for people: a line an item, cells parted by tabs; then the annotators, the worst first.
+fn text(report: &ConsensusReport) -> String {
+    let mut out = String::from("attribute\titem\tanswer\tprobability\n");
     for (attribute, found) in &report.attributes {
         for (item, consensus) in &found.items {
-            match &consensus.answer {
+            let _ = match &consensus.answer {
+                Some(answer) if consensus.adjudicated => writeln!(out, "{attribute}\t{item}\t{answer}\tdecided"),
                 Some(answer) => {
                     let probability = consensus.posterior.get(answer.key()).copied().unwrap_or_default();
-                    say!("{attribute}\t{item}\t{answer}\t{probability:.4}");
+                    writeln!(out, "{attribute}\t{item}\t{answer}\t{probability:.4}")
                 }
-                None => say!("{attribute}\t{item}\ttie: {}\t", consensus.tied.join(", ")),
-            }
+                None => writeln!(out, "{attribute}\t{item}\ttie: {}\t", consensus.tied.join(", ")),
+            };
         }
-        for (annotator, consensus) in &found.annotators {
-            if let Some(quality) = consensus.quality {
-                eprintln!("{attribute}: quality of {annotator} {quality:.4}");
-            }
-        }
+    }
+    out.push_str("\nattribute\tannotator\tquality\tvotes\n");
+    for (attribute, found) in &report.attributes {
+        annotators(&mut out, attribute, found);
+    }
+    out
+}
+
+/// A line an annotator, the worst first, those of whom nothing can be said last; then how the fit ended.
+fn annotators(out: &mut String, attribute: &str, found: &AttributeConsensus) {
+    let mut sorted: Vec<_> = found.annotators.iter().collect();
+    let key = |quality: Option<f64>| quality.unwrap_or(f64::INFINITY);
+    sorted.sort_by(|one, other| key(one.1.quality).total_cmp(&key(other.1.quality)));
+    for (annotator, consensus) in sorted {
+        let quality = consensus.quality.map_or_else(|| "-".to_owned(), |quality| format!("{quality:.4}"));
+        let _ = writeln!(out, "{attribute}\t{annotator}\t{quality}\t{}", consensus.votes);
+    }
+    if let (Some(iterations), Some(log_likelihood)) = (found.iterations, found.log_likelihood) {
+        let ended = if found.converged == Some(true) { "converged" } else { "did not converge" };
+        eprintln!("{attribute}: {ended} in {iterations} iterations, log-likelihood {log_likelihood:.6}");
     }
 }

@@ -20,6 +20,7 @@ mod output;
 pub mod predict;
 pub mod serve;
 pub mod train;
+mod votes;
 pub mod worker;
 
 pub use context::{Context, with_context};
@@ -183,6 +184,8 @@ mod tests {
             "kenami export-model --run DIR --format onnx --out PATH",
             "kenami predict --run DIR --images DIR --out FILE.csv",
             "kenami agreement FILE.csv --json",
+            "kenami agreement FILE.csv --bootstrap 1000 --seed 1 --by breed --by guideline_version",
+            "kenami consensus FILE.csv --method majority --decisions FILE.csv",
             "kenami consensus FILE.csv --method dawid-skene --probabilities FILE.csv --json",
         ];
         for line in lines {
