@@ -34,6 +34,7 @@ pub mod review;
 pub mod rights;
 pub mod runs;
 pub mod schema;
+pub mod schema_changes;
 mod secrets;
 mod slots;
 pub mod suggestions;

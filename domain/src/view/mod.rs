@@ -16,6 +16,7 @@ pub mod quiz;
 pub mod report;
 pub mod review;
 pub mod run;
+pub mod schema_change;
 pub mod suggestions;
 
 use serde::{Deserialize, Serialize};

@@ -68,7 +68,31 @@ impl Target {
             return Ok(());
         }
         let replaced = self.supersede(connection, &new).await?;
-        self.insert(connection, &new, &replaced, key).await
+        self.insert(connection, &new, &replaced, key).await?;
+        self.still_offered(connection, key).await
+    }
+
+    /// Refuses labels whose value or attribute has been retired since they were checked. The labels refer to the rows that a
+    /// change of the schema locks: whoever gets here either comes before it or sees it.
+    async fn still_offered(&self, connection: &mut PgConnection, key: Uuid) -> Result<()> {
+        let retired = sqlx::query!(
+            r#"SELECT a.key AS attribute, v.key AS "value?" FROM labels l
+               JOIN attributes a ON a.id = l.attribute_id LEFT JOIN attribute_values v ON v.id = l.value_id
+               WHERE l.annotator_id = $1 AND l.idempotency_key = $2
+                 AND (a.retired_at IS NOT NULL OR v.retired_at IS NOT NULL)
+               LIMIT 1"#,
+            self.annotator_id,
+            key,
+        )
+        .fetch_optional(connection)
+        .await?;
+        match retired {
+            None => Ok(()),
+            Some(row) => {
+                let value = row.value.map_or_else(String::new, |value| format!("the value `{value}` of "));
+                Err(Error::invalid("answers", format!("{value}`{}` has just been retired", row.attribute)))
+            }
+        }
     }
 
     /// The annotator's standing answers that no guideline has put in doubt.

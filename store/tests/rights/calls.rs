@@ -20,6 +20,7 @@ use kenami_domain::{
         report::DoubtInput,
         review::{Cause, DecisionInput, DisagreementFilter},
         run::{CurvePoint, TrainInput},
+        schema_change::{NewValue, SchemaChange},
         suggestions::{PredictionRow, SourceInput, SourceKind},
     },
 };
@@ -36,7 +37,7 @@ use kenami_store::{
     preferences, projects, queue, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter, Prediction},
-    schema, suggestions, tokens,
+    schema, schema_changes, suggestions, tokens,
 };
 use serde_json::json;
 
@@ -44,6 +45,12 @@ use crate::{
     ground::{Ground, Who, text},
     world::{PETS, submission},
 };
+
+/// One more value of the attribute `ear`.
+fn add_value(key: &str) -> SchemaChange {
+    let value = NewValue { key: key.to_owned(), names: Texts::default() };
+    SchemaChange::AddValue { attribute: "ear".to_owned(), value }
+}
 
 type Run = for<'a> fn(&'a Actor, &'a Ground) -> BoxFuture<'a, Result<()>>;
 
@@ -218,6 +225,10 @@ fn photos_and_labels() -> Vec<Call> {
         ReadReports: reports::annotator(PETS, g.annotator_id);
         Annotate: reports::mine(PETS);
         ReadReports: reports::progress(PETS);
+        ManageProject: schema_changes::preview(PETS, &add_value("floppy"));
+        ManageProject: schema_changes::apply(PETS, &add_value("floppy"));
+        ManageProject: schema_changes::list(PETS);
+        ManageProject: schema_changes::undo(PETS, change(g).await);
         OverseeAnnotators: oversight::pause(PETS, g.annotator_id);
         OverseeAnnotators: oversight::resume(PETS, g.annotator_id);
         OverseeAnnotators: oversight::doubt_count(PETS, g.annotator_id, &DoubtInput::default());
@@ -246,6 +257,12 @@ fn photos_and_labels() -> Vec<Call> {
 /// A doubt about the annotator's labels that stands; 0, which is none, where there is none.
 async fn doubt(g: &Ground) -> i64 {
     let newest = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM annotator_doubts WHERE undone_at IS NULL");
+    newest.fetch_one(&g.db).await.expect("a number")
+}
+
+/// A change of the schema that stands; 0, which is none, where there is none.
+async fn change(g: &Ground) -> i64 {
+    let newest = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM schema_changes WHERE undone_at IS NULL");
     newest.fetch_one(&g.db).await.expect("a number")
 }
 

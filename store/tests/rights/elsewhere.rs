@@ -21,7 +21,7 @@ use kenami_store::{
     gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter},
-    suggestions, tokens,
+    schema_changes, suggestions, tokens,
 };
 use sqlx::PgPool;
 
@@ -71,6 +71,7 @@ fn of_another_project() -> Vec<Call> {
         ReadReports: reports::annotator(OTHER, g.annotator_id);
         OverseeAnnotators: oversight::pause(OTHER, g.annotator_id);
         OverseeAnnotators: oversight::resume(OTHER, g.annotator_id);
+        ManageProject: schema_changes::undo(OTHER, 1);
         OverseeAnnotators: oversight::doubt_count(OTHER, g.annotator_id, &DoubtInput::default());
         OverseeAnnotators: oversight::doubt(OTHER, g.annotator_id, &DoubtInput::default());
         OverseeAnnotators: oversight::undo_doubt(OTHER, g.annotator_id, 1);
