@@ -30,6 +30,7 @@ use crate::{
         projects::ProjectsPage,
         quiz::QuizPage,
         runs::{RunPage, RunsPage},
+        schema::SchemaPage,
         settings::SettingsPage,
         sign_in::SignInPage,
         suggestions::SuggestionsPage,
@@ -105,6 +106,7 @@ pub fn App() -> impl IntoView {
                         </ParentRoute>
                         <Route path=path!("import") view=ImportPage ssr=SsrMode::Async/>
                         <Route path=path!("members") view=MembersPage ssr=SsrMode::Async/>
+                        <Route path=path!("schema") view=SchemaPage ssr=SsrMode::Async/>
                         <Route path=path!("settings") view=SettingsPage ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>

@@ -5,9 +5,9 @@ mod world;
 use kenami_domain::{
     answer::Answer,
     roles::Role,
-    view::review::{Cause, DecisionInput, DisagreementFilter},
+    view::review::{Cause, DecisionInput, DisagreementFilter, QueueCause},
 };
-use kenami_store::{actor::Actor, annotate, error::Error, review};
+use kenami_store::{actor::Actor, annotate, error::Error, gold, review};
 use sqlx::PgPool;
 use world::{PETS, World, submission};
 
@@ -219,4 +219,53 @@ async fn agreement_says_why_it_is_undefined(db: PgPool) {
         assert_eq!((told.photos, told.percent, told.alpha), (0, None, None));
         assert!(told.undefined.is_some());
     }
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn several_are_decided_at_once_or_none(db: PgPool) {
+    let (world, photos, rae) = disputed(db).await;
+    let refused = [decision(photos[0], "drop"), decision(photos[2], "round")];
+    let refused = review::decide_many(&rae, &world.db, PETS, &refused).await;
+    assert!(matches!(refused, Err(Error::Invalid { field: "answer", .. })), "{refused:?}");
+    let nothing = review::decide_many(&rae, &world.db, PETS, &[]).await;
+    assert!(matches!(nothing, Err(Error::Invalid { field: "decisions", .. })), "{nothing:?}");
+    assert_eq!(world.number("SELECT count(*) FROM adjudications").await, 0);
+
+    let both = [decision(photos[2], "drop"), decision(photos[0], "drop")];
+    assert_eq!(review::decide_many(&rae, &world.db, PETS, &both).await.unwrap(), 2);
+    let open =
+        found(&world, &rae, &DisagreementFilter { attribute: Some("ear".to_owned()), ..Default::default() }).await;
+    assert_eq!(open, pairs(&[("e.jpg", "ear")]));
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn missed_gold_waits_until_it_is_decided_again(db: PgPool) {
+    let (world, photos, rae) = disputed(db).await;
+    let lead = world.member("lead", Role::Lead).await;
+    let filter = |decided| DisagreementFilter { cause: QueueCause::Gold, decided, ..DisagreementFilter::default() };
+    for photo in [photos[0], photos[1]] {
+        review::decide(&rae, &world.db, PETS, decision(photo, "drop")).await.unwrap();
+        gold::make(&lead, &world.db, PETS, photo, "ear").await.unwrap();
+    }
+    assert!(found(&world, &rae, &filter(true)).await.is_empty(), "votes are not answers to gold");
+    world
+        .run(
+            "INSERT INTO annotators (project_id, name) SELECT id, 'zoe' FROM projects;
+             INSERT INTO labels (project_id, photo_id, attribute_id, annotator_id, answer, value_id, gold)
+             SELECT p.project_id, p.id, a.id, n.id, 'value', v.id, true
+             FROM photos p JOIN attributes a ON a.project_id = p.project_id AND a.key = 'ear'
+             JOIN annotators n ON n.name = 'zoe'
+             JOIN attribute_values v ON v.attribute_id = a.id
+                  AND v.key = CASE p.name WHEN 'a.jpg' THEN 'erect' ELSE 'drop' END
+             WHERE p.name IN ('a.jpg', 'b.jpg')",
+        )
+        .await;
+    assert_eq!(found(&world, &rae, &filter(false)).await, pairs(&[("a.jpg", "ear")]));
+    let one = review::disagreement(&rae, &world.db, PETS, photos[0], "ear").await.unwrap();
+    let given: Vec<_> = one.votes.iter().map(|vote| (vote.annotator.as_str(), vote.answer.key(), vote.gold)).collect();
+    assert_eq!(given, [("ann", "drop", false), ("ben", "semi_erect", false), ("zoe", "erect", true)]);
+
+    review::decide(&rae, &world.db, PETS, decision(photos[0], "drop")).await.unwrap();
+    assert!(found(&world, &rae, &filter(false)).await.is_empty());
+    assert_eq!(found(&world, &rae, &filter(true)).await, pairs(&[("a.jpg", "ear")]));
 }

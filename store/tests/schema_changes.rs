@@ -108,6 +108,9 @@ async fn merged_values_take_labels_decisions_gold_and_priors_along_and_come_back
 
     let made = schema_changes::apply(&lead, &world.db, PETS, &merge()).await.unwrap();
     assert_eq!((made.counts, made.bound), (counts, None));
+    let attributes = schema_changes::attributes(&lead, &world.db, PETS).await.unwrap();
+    assert_eq!(attributes[1].labels, BTreeMap::from([("drop".to_owned(), 2), ("erect".to_owned(), 4)]));
+    assert_eq!(attributes[0].labels, BTreeMap::from([("pug".to_owned(), 2), ("poodle".to_owned(), 1)]));
     let after = world.standing().await;
     assert_eq!(after, before.iter().map(|line| line.replace("semi_erect", "erect")).collect::<Vec<_>>());
     assert_eq!(world.offered(&lead, "ear").await, ["drop", "erect"]);

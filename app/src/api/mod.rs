@@ -17,6 +17,7 @@ pub mod quiz;
 pub mod reports;
 pub mod review;
 pub mod runs;
+pub mod schema;
 pub mod suggestions;
 
 pub use error::{ApiError, set_status};

@@ -66,6 +66,13 @@ pub async fn decide(key: String, decision: DecisionInput) -> Result<Disagreement
     Ok(kenami_store::review::disagreement(&actor, &db, &key, photo_id, &attribute).await?)
 }
 
+/// Decides several at once; how many.
+#[server(prefix = "/fn", input = Json)]
+pub async fn decide_many(key: String, decisions: Vec<DecisionInput>) -> Result<usize, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::review::decide_many(&actor, &db, &key, &decisions).await?)
+}
+
 /// All decisions ever made about one photo and attribute, newest first.
 #[server(prefix = "/fn")]
 pub async fn decisions(key: String, photo_id: i64, attribute: String) -> Result<Vec<Decision>, ApiError> {
@@ -110,6 +117,7 @@ mod tests {
             note: String::new(),
             guideline_version: None,
             duration_ms: None,
+            gold: false,
             created_at: at,
         };
         let mut open = Disagreement {

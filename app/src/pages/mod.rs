@@ -18,6 +18,7 @@ pub mod project;
 pub mod projects;
 pub mod quiz;
 pub mod runs;
+pub mod schema;
 pub mod settings;
 pub mod sign_in;
 pub mod suggestions;

@@ -100,6 +100,7 @@ fn Schema(
     project: Project,
 ) -> impl IntoView {
     let export = format!("/p/{}/labels.csv", project.key);
+    let change = format!("/p/{}/schema", project.key);
     let attributes = project
         .attributes
         .iter()
@@ -110,7 +111,8 @@ fn Schema(
             <section class="card">
                 <h2>{t!("Attributes")}</h2>
                 <dl class="schema">{attributes}</dl>
-                <p class="quiet">{t!("Attributes come with an import. Keys never change; values are retired, never deleted.")}</p>
+                <p class="quiet">{t!("Keys never change; values are retired, never deleted.")}</p>
+                <p><a class="button" href=change>{t!("Change attributes")}</a></p>
             </section>
             <queue::OrderCard/>
             <section class="card">

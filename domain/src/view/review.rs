@@ -21,11 +21,13 @@ pub enum QueueCause {
     Model,
     /// An annotator is unsure.
     Unsure,
+    /// An annotator has answered a gold photo otherwise than its gold answer, after that was last decided.
+    Gold,
 }
 
 impl QueueCause {
     /// All causes, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Differ, Self::Uncertain, Self::Model, Self::Unsure];
+    pub const ALL: [Self; 5] = [Self::Differ, Self::Uncertain, Self::Model, Self::Unsure, Self::Gold];
 
     /// The cause's name in the database, in addresses and in REST.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl QueueCause {
             Self::Uncertain => "uncertain",
             Self::Model => "model",
             Self::Unsure => "unsure",
+            Self::Gold => "gold",
         }
     }
 }
@@ -126,6 +129,9 @@ pub struct Vote {
     pub guideline_version: Option<i32>,
     /// Milliseconds it took, where known.
     pub duration_ms: Option<i32>,
+    /// Given on a photo that was mixed in as gold: it is shown, and is no vote.
+    #[serde(default)]
+    pub gold: bool,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

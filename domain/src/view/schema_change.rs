@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::schema::Texts;
+use crate::schema::{Attribute, Texts};
 
 /// A value to be added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +179,7 @@ pub struct Undone {
 }
 
 /// Why a change cannot be undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
@@ -187,4 +187,16 @@ pub enum Bound {
     Later,
     /// Somebody has labelled or decided on top of it.
     Labelled,
+}
+
+/// An attribute with what there is of it, retired ones included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SchemaAttribute {
+    /// The attribute with all of its values.
+    pub attribute: Attribute,
+    /// Whether it is asked for no more.
+    pub retired: bool,
+    /// Standing labels by answer key (photos, for a given attribute); answers that nobody gave are left out.
+    pub labels: BTreeMap<String, i64>,
 }

@@ -15,6 +15,7 @@ mod photos;
 mod projects;
 mod review;
 mod runs;
+mod schema;
 mod suggestions;
 
 use axum::{Json, Router, routing::get};
@@ -93,6 +94,7 @@ pub fn router() -> Router<AppState> {
         .merge(labels::router())
         .merge(review::router())
         .merge(suggestions::router())
+        .merge(schema::router())
         .merge(gold::router())
         .merge(annotators::router())
         .merge(datasets::router())

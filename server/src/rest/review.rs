@@ -5,7 +5,7 @@ use kenami_domain::view::review::{
     AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, QueueCause, Suspects,
 };
 use kenami_store::{db::Db, review};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -20,6 +20,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list))
         .routes(routes!(pairs))
         .routes(routes!(decide))
+        .routes(routes!(decide_many))
         .routes(routes!(reopen))
         .routes(routes!(agreement))
         .routes(routes!(suspects, find_suspects))
@@ -94,6 +95,29 @@ async fn decide(
     Body(input): Body<DecisionInput>,
 ) -> AppResult<(StatusCode, Json<Decision>)> {
     Ok((StatusCode::CREATED, Json(review::decide(&actor, &db, &project, input).await?)))
+}
+
+/// How many were decided
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Decided {
+    /// Decisions that were made.
+    decided: usize,
+}
+
+/// Decide several at once, all or none; at most 500
+#[utoipa::path(
+    post, path = "/api/v1/projects/{project}/decisions/batch", tag = "review",
+    params(("project" = String, Path, description = "Its key")), request_body = Vec<DecisionInput>,
+    responses((status = 201, body = Decided), Refused)
+)]
+async fn decide_many(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+    Body(inputs): Body<Vec<DecisionInput>>,
+) -> AppResult<(StatusCode, Json<Decided>)> {
+    let decided = review::decide_many(&actor, &db, &project, &inputs).await?;
+    Ok((StatusCode::CREATED, Json(Decided { decided })))
 }
 
 /// Take a decision back

@@ -18,6 +18,8 @@ use crate::{
 
 /// The most characters of a reason.
 pub const MAX_REASON: usize = 1_000;
+/// The most decisions at once.
+pub const MOST_AT_ONCE: usize = 500;
 
 /// Decides what holds for one photo and attribute; an earlier decision is superseded, and a gold answer that said something
 /// else ends. An exact duplicate stands for its
@@ -28,28 +30,55 @@ pub const MAX_REASON: usize = 1_000;
 /// attribute; rights; the database.
 pub async fn decide(actor: &Actor, db: &Db, project: &str, input: DecisionInput) -> Result<Decision> {
     let access = rights::require(actor, db, Operation::Decide, project).await?;
-    if input.reason.chars().count() > MAX_REASON {
-        return Err(Error::invalid("reason", format!("longer than {MAX_REASON} characters")));
+    let mut tx = db.begin().await?;
+    let catalog = Catalog::load(&mut *tx, access.project_id).await?;
+    let (photo_id, attribute_id) = one(&mut tx, &access, &catalog, &input).await?;
+    let decided = load::disagreements(&mut tx, &catalog, &[(photo_id, attribute_id)], false).await?;
+    let decision = decided.into_iter().next().and_then(|decided| decided.decision);
+    let decision = decision.ok_or(Error::NotFound("decision"))?;
+    tx.commit().await?;
+    Ok(decision)
+}
+
+/// Decides several at once, all or none; how many.
+///
+/// # Errors
+/// [`Error::Invalid`] for none, for more than [`MOST_AT_ONCE`], and as [`decide`] for each of them.
+pub async fn decide_many(actor: &Actor, db: &Db, project: &str, inputs: &[DecisionInput]) -> Result<usize> {
+    let access = rights::require(actor, db, Operation::Decide, project).await?;
+    if inputs.is_empty() || inputs.len() > MOST_AT_ONCE {
+        return Err(Error::invalid("decisions", format!("must be 1 to {MOST_AT_ONCE}")));
     }
     let mut tx = db.begin().await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
+    // In the order of photos, so that two who decide at once wait for each other and no more.
+    let mut ordered: Vec<&DecisionInput> = inputs.iter().collect();
+    ordered.sort_by_key(|input| input.photo_id);
+    for input in ordered {
+        one(&mut tx, &access, &catalog, input).await?;
+    }
+    tx.commit().await?;
+    Ok(inputs.len())
+}
+
+/// Makes one decision with all that follows from it; the photo and the attribute that it is about.
+async fn one(tx: &mut PgConnection, access: &Access, catalog: &Catalog, input: &DecisionInput) -> Result<(i64, i64)> {
+    if input.reason.chars().count() > MAX_REASON {
+        return Err(Error::invalid("reason", format!("longer than {MAX_REASON} characters")));
+    }
     let entry = catalog.annotated_by_key(&input.attribute)?;
     let (answer, value_id) = entry.offered(&input.answer).map_err(|message| Error::invalid("answer", message))?;
     let photo_id = labelled_photo(&mut *tx, access.project_id, input.photo_id).await?;
     let decision =
         NewDecision { photo_id, attribute_id: entry.id, answer, value_id, cause: input.cause, reason: &input.reason };
-    append(&mut tx, &access, &decision).await?;
-    gold::follow_decision(&mut tx, photo_id, entry.id, access.user_id).await?;
-    settle(&mut tx, photo_id).await?;
+    append(tx, access, &decision).await?;
+    gold::follow_decision(tx, photo_id, entry.id, access.user_id).await?;
+    settle(tx, photo_id).await?;
     let details = json!({
         "photo": photo_id, "attribute": input.attribute, "answer": input.answer, "cause": input.cause,
     });
-    audit::record(&mut tx, &access, Operation::Decide, details).await?;
-    let decided = load::disagreements(&mut tx, &catalog, &[(photo_id, entry.id)]).await?;
-    let decision = decided.into_iter().next().and_then(|decided| decided.decision);
-    let decision = decision.ok_or(Error::NotFound("decision"))?;
-    tx.commit().await?;
-    Ok(decision)
+    audit::record(tx, access, Operation::Decide, details).await?;
+    Ok((photo_id, entry.id))
 }
 
 /// Takes the decision that stands back: the votes are open again.

@@ -55,10 +55,12 @@ pub async fn disagreements(
             let pair = Some((UNSURE, UNSURE));
             find(&mut connection, access.project_id, &catalog, filter, pair, limit + 1).await?
         }
+        QueueCause::Gold => failed_gold(&mut connection, access.project_id, &catalog, filter, limit + 1).await?,
     };
+    let gold = filter.cause == QueueCause::Gold;
     let page = Page::from_rows(found, limit, |found| found.cursor);
     let pairs: Vec<load::Pair> = page.items.iter().map(|found| found.pair).collect();
-    let items = load::disagreements(&mut connection, &catalog, &pairs).await?;
+    let items = load::disagreements(&mut connection, &catalog, &pairs, gold).await?;
     Ok(Page { items, next_cursor: page.next_cursor })
 }
 
@@ -140,6 +142,44 @@ async fn find(
     Ok(found.into_iter().map(|row| Found { pair: (row.photo_id, row.attribute_id), cursor: row.cursor }).collect())
 }
 
+/// Gold answers that an annotator has missed since they were last decided (whenever, with `decided`), by photo.
+async fn failed_gold(
+    connection: &mut PgConnection,
+    project_id: i64,
+    catalog: &Catalog,
+    filter: &DisagreementFilter,
+    rows: usize,
+) -> Result<Vec<Found>> {
+    let attributes: Vec<i64> = catalog.annotated().map(|entry| entry.id).collect();
+    let only = filter.attribute.as_deref().map(|key| catalog.annotated_by_key(key)).transpose()?.map(|entry| entry.id);
+    let found = sqlx::query!(
+        r#"SELECT g.photo_id, g.attribute_id, g.photo_id * $6 + array_position($2::bigint[], g.attribute_id) AS "cursor!"
+           FROM gold_answers g
+           LEFT JOIN adjudications x ON x.photo_id = g.photo_id AND x.attribute_id = g.attribute_id
+                                        AND x.superseded_at IS NULL
+           WHERE g.project_id = $1 AND g.removed_at IS NULL AND g.attribute_id = ANY($2)
+             AND ($3::bigint IS NULL OR g.attribute_id = $3)
+             AND g.photo_id * $6 + array_position($2::bigint[], g.attribute_id) > $4
+             AND EXISTS (SELECT 1 FROM labels l
+                         WHERE l.photo_id = g.photo_id AND l.attribute_id = g.attribute_id
+                           AND l.superseded_at IS NULL AND l.gold
+                           AND (l.answer, l.value_id) IS DISTINCT FROM (g.answer, g.value_id)
+                           AND ($5 OR x.created_at IS NULL OR l.created_at > x.created_at)
+                           AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id))
+           ORDER BY 3 LIMIT $7"#,
+        project_id,
+        &attributes,
+        only,
+        filter.cursor.unwrap_or(0),
+        filter.decided,
+        STRIDE,
+        i64::try_from(rows).map_err(Error::internal)?,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(|row| Found { pair: (row.photo_id, row.attribute_id), cursor: row.cursor }).collect())
+}
+
 /// The suspects of a queue; the cursor names the last one of the page before.
 async fn suspected(
     connection: &mut PgConnection,
@@ -197,7 +237,7 @@ pub async fn disagreement(
     let catalog = Catalog::load(&mut *connection, access.project_id).await?;
     let entry = catalog.annotated_by_key(attribute)?;
     let photo_id = labelled_photo(&mut *connection, access.project_id, photo_id).await?;
-    let loaded = load::disagreements(&mut connection, &catalog, &[(photo_id, entry.id)]).await?;
+    let loaded = load::disagreements(&mut connection, &catalog, &[(photo_id, entry.id)], true).await?;
     let mut one = loaded.into_iter().next().ok_or(Error::NotFound("photo"))?;
     if let Some(run_id) = unseen::latest_run(&mut connection, access.project_id).await? {
         one.opinion = unseen::opinion(&mut connection, run_id, photo_id, entry.id).await?;

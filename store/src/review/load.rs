@@ -10,16 +10,18 @@ use crate::{cards::Cards, catalog::Catalog, error::Result};
 /// A photo and an attribute.
 pub(super) type Pair = (i64, i64);
 
-/// Loads what was said about each pair, in the order of `pairs`.
+/// Loads what was said about each pair, in the order of `pairs`; `gold` adds what was answered without being a vote, since
+/// the photo was given as gold.
 pub(super) async fn disagreements(
     connection: &mut PgConnection,
     catalog: &Catalog,
     pairs: &[Pair],
+    gold: bool,
 ) -> Result<Vec<Disagreement>> {
     let photos: Vec<i64> = pairs.iter().map(|(photo, _)| *photo).collect();
     let attributes: Vec<i64> = pairs.iter().map(|(_, attribute)| *attribute).collect();
     let cards = Cards::load(&mut *connection, &photos).await?;
-    let mut votes = votes(connection, catalog, &photos, &attributes).await?;
+    let mut votes = votes(connection, catalog, &photos, &attributes, gold).await?;
     let mut decisions = decisions(connection, catalog, &photos, &attributes).await?;
     let load = |pair: &Pair| {
         Ok(Disagreement {
@@ -38,18 +40,20 @@ async fn votes(
     catalog: &Catalog,
     photos: &[i64],
     attributes: &[i64],
+    gold: bool,
 ) -> Result<HashMap<Pair, Vec<Vote>>> {
     let rows = sqlx::query!(
         r#"SELECT l.photo_id, l.attribute_id, a.name AS annotator, l.answer, l.value_id, l.note,
-                  g.version AS "guideline_version?", l.duration_ms, l.created_at
+                  g.version AS "guideline_version?", l.duration_ms, l.gold, l.created_at
            FROM unnest($1::bigint[], $2::bigint[]) AS w(photo_id, attribute_id)
            JOIN labels l ON l.photo_id = w.photo_id AND l.attribute_id = w.attribute_id AND l.superseded_at IS NULL
            JOIN annotators a ON a.id = l.annotator_id
            LEFT JOIN guideline_versions g ON g.id = l.guideline_version_id
-           WHERE NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
-           ORDER BY l.created_at, l.id"#,
+           WHERE ($3 OR NOT l.gold) AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
+           ORDER BY l.gold, l.created_at, l.id"#,
         photos,
         attributes,
+        gold,
     )
     .fetch_all(connection)
     .await?;
@@ -61,6 +65,7 @@ async fn votes(
             note: row.note,
             guideline_version: row.guideline_version,
             duration_ms: row.duration_ms,
+            gold: row.gold,
             created_at: row.created_at,
         };
         votes.entry((row.photo_id, row.attribute_id)).or_default().push(vote);

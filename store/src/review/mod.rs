@@ -8,7 +8,7 @@ mod load;
 mod suspects;
 
 pub use agreement::{agreement, pairs};
-pub use decide::{MAX_REASON, decide, reopen};
+pub use decide::{MAX_REASON, MOST_AT_ONCE, decide, decide_many, reopen};
 pub(crate) use decide::{NewDecision, append};
 pub use history::decisions;
 pub use list::{disagreement, disagreements};

@@ -9,6 +9,7 @@ mod attributes;
 mod before;
 mod carry;
 mod move_rows;
+mod overview;
 mod undo;
 mod values;
 
@@ -20,7 +21,7 @@ use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
 use self::before::Before;
-pub use self::undo::undo;
+pub use self::{overview::attributes, undo::undo};
 use crate::{
     actor::Actor,
     audit,

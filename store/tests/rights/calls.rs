@@ -207,6 +207,10 @@ fn photos_and_labels() -> Vec<Call> {
         ReadDisagreements: review::agreement(PETS);
         ReadDisagreements: review::suspects(PETS);
         Decide: review::find_suspects(PETS);
+        Decide: review::decide_many(PETS, &[DecisionInput {
+            photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
+            cause: Cause::Slip, reason: String::new(),
+        }]);
         Decide: review::decide(PETS, DecisionInput {
             photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
             cause: Cause::Slip, reason: "Look at the tip".to_owned(),
@@ -227,6 +231,7 @@ fn photos_and_labels() -> Vec<Call> {
         ReadReports: reports::progress(PETS);
         ManageProject: schema_changes::preview(PETS, &add_value("floppy"));
         ManageProject: schema_changes::apply(PETS, &add_value("floppy"));
+        ManageProject: schema_changes::attributes(PETS);
         ManageProject: schema_changes::list(PETS);
         ManageProject: schema_changes::undo(PETS, change(g).await);
         OverseeAnnotators: oversight::pause(PETS, g.annotator_id);

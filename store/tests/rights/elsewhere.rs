@@ -61,6 +61,10 @@ fn of_another_project() -> Vec<Call> {
         ManageSuggestions: suggestions::set_viewer(OTHER, g.user_id(ANNOTATOR), false);
         ReadDisagreements: review::disagreement(OTHER, g.photo_id, "ear");
         ReadDisagreements: review::decisions(OTHER, g.photo_id, "ear");
+        Decide: review::decide_many(OTHER, &[DecisionInput {
+            photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
+            cause: Cause::Slip, reason: String::new(),
+        }]);
         Decide: review::decide(OTHER, DecisionInput {
             photo_id: g.photo_id, attribute: "ear".to_owned(), answer: Answer::from("erect"),
             cause: Cause::Slip, reason: String::new(),

@@ -1,5 +1,7 @@
 //! The disagreements that the filter leaves.
 
+use std::collections::BTreeSet;
+
 use kenami_domain::{
     schema::Attribute,
     view::{
@@ -9,7 +11,7 @@ use kenami_domain::{
 };
 use leptos::{either::Either, prelude::*};
 
-use super::{filter::Filter, votes::tally};
+use super::{filter::Filter, together::Together, votes::tally};
 use crate::{
     api::ApiError,
     components::{
@@ -34,7 +36,16 @@ pub fn Listing(
     cursor: RwSignal<Option<i64>>,
     /// The project's key.
     key: Memo<String>,
+    /// Called when several have been decided.
+    decided: Callback<()>,
 ) -> impl IntoView {
+    let chosen = RwSignal::new(BTreeSet::new());
+    // What shows is what can be chosen.
+    Effect::new(move |_| {
+        list.track();
+        filter.track();
+        chosen.set(BTreeSet::new());
+    });
     loaded(list, move |page| {
         if page.items.is_empty() {
             let narrowed = filter.with_untracked(|filter| {
@@ -57,12 +68,23 @@ pub fn Listing(
         let next = page.next_cursor;
         let (key, filter) = (key.get_untracked(), filter.get_untracked());
         let more = next.is_some() || cursor.get_untracked().is_some();
+        let one_attribute =
+            filter.attribute.as_ref().and_then(|key| attributes.iter().find(|one| one.key == *key)).cloned();
+        let choosing = one_attribute.is_some().then_some(chosen);
+        let all: Vec<i64> = page.items.iter().map(|one| one.photo.id).collect();
         let tiles = page
             .items
             .into_iter()
-            .map(|one| view! { <Tile href=filter.href_of(one.photo.id, &one.attribute) attributes=attributes.clone() one key=key.clone()/> })
+            .map(|one| view! { <Tile href=filter.href_of(one.photo.id, &one.attribute) attributes=attributes.clone() one key=key.clone() choosing/> })
             .collect_view();
+        let together = match one_attribute {
+            Some(attribute) => Either::Left(view! { <Together attribute all chosen key=key.clone() decided/> }),
+            None => Either::Right(
+                view! { <p class="quiet">{t!("Choose an attribute to decide several photos at once.")}</p> },
+            ),
+        };
         Either::Right(view! {
+            {together}
             <ul class="disputes">{tiles}</ul>
             {more.then(|| view! { <Pager cursor next=Signal::stored(next)/> })}
         })
@@ -79,8 +101,23 @@ fn Tile(
     attributes: Vec<Attribute>,
     /// The project's key.
     key: String,
+    /// Photos that are chosen, where they can be.
+    choosing: Option<RwSignal<BTreeSet<i64>>>,
 ) -> impl IntoView {
     let language = text::language();
+    let photo_id = one.photo.id;
+    let choice = choosing.map(|chosen| {
+        let label = t!("Choose {photo}", photo = one.photo.name);
+        view! {
+            <input
+                type="checkbox" class="dispute-choice" aria-label=label
+                prop:checked=move || chosen.with(|chosen| chosen.contains(&photo_id))
+                on:change:target=move |event| chosen.update(|chosen| {
+                    if event.target().checked() { chosen.insert(photo_id); } else { chosen.remove(&photo_id); }
+                })
+            />
+        }
+    });
     let attribute = attributes.into_iter().find(|attribute| attribute.key == one.attribute);
     let name = |answer: &kenami_domain::answer::Answer| match &attribute {
         Some(attribute) => text::answer_name(attribute, answer, language),
@@ -97,7 +134,8 @@ fn Tile(
     let attribute_name =
         attribute.as_ref().map_or_else(|| one.attribute.clone(), |attribute| text::attribute_name(attribute, language));
     view! {
-        <li>
+        <li class="dispute-tile">
+            {choice}
             <a class="card card-link dispute" href=href>
                 <img
                     class="tile-photo"

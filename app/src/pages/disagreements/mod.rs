@@ -10,6 +10,7 @@ mod list;
 mod opinion;
 mod queues;
 mod review;
+mod together;
 mod votes;
 
 use kenami_domain::roles::Role;
@@ -106,7 +107,7 @@ pub fn DisagreementsPage() -> impl IntoView {
                         <AgreementTable attributes=attributes.clone() agreement/>
                         <Queues filter suspects find key=project.key/>
                         <FilterBar filter attributes=attributes.clone() pairs/>
-                        <Listing list attributes filter cursor key=project.key/>
+                        <Listing list attributes filter cursor key=project.key decided=Callback::new(move |()| changed())/>
                     }
                 })}
             }),

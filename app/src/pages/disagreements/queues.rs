@@ -17,6 +17,7 @@ fn name(cause: QueueCause) -> &'static str {
         QueueCause::Uncertain => t!("Consensus uncertain"),
         QueueCause::Model => t!("Model contradicts"),
         QueueCause::Unsure => t!("Unsure answers"),
+        QueueCause::Gold => t!("Gold missed"),
     }
 }
 
@@ -33,6 +34,11 @@ fn meaning(cause: QueueCause) -> &'static str {
             t!("Labels that a model which has not seen the photo contradicts with confidence. The surest first.")
         }
         QueueCause::Unsure => t!("Photos that an annotator was unsure about; their notes stand beside the votes."),
+        QueueCause::Gold => {
+            t!(
+                "Gold photos that an annotator answered otherwise since they were decided: the annotator is wrong, the rule is unclear, or the gold is."
+            )
+        }
     }
 }
 
@@ -60,7 +66,7 @@ pub fn Queues(
             let count = counted.as_ref().and_then(|suspects| match cause {
                 QueueCause::Uncertain => Some(suspects.uncertain),
                 QueueCause::Model => Some(suspects.model),
-                QueueCause::Differ | QueueCause::Unsure => None,
+                QueueCause::Differ | QueueCause::Unsure | QueueCause::Gold => None,
             });
             view! {
                 <li>

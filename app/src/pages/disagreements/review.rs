@@ -144,7 +144,7 @@ impl Neighbours {
                 Some(here) => href(here + 1),
                 // Decided meanwhile, and gone from the list: the first that lies behind it where the list goes by photo id.
                 None => href(match filter.cause {
-                    QueueCause::Differ | QueueCause::Unsure => {
+                    QueueCause::Differ | QueueCause::Unsure | QueueCause::Gold => {
                         queue.iter().position(|other| other.photo.id >= one.photo.id).unwrap_or(0)
                     }
                     QueueCause::Uncertain | QueueCause::Model => 0,

@@ -46,6 +46,7 @@ pub fn Votes(
         .map(|vote| {
             let mut facts = Vec::new();
             facts.extend(vote.guideline_version.map(|version| t!("guideline version {version}", version = version)));
+            facts.extend(vote.gold.then(|| t!("on gold, no vote").to_owned()));
             facts.extend(vote.duration_ms.map(|ms| text::duration(f64::from(ms))));
             view! {
                 <li class="vote">
@@ -166,6 +167,7 @@ mod tests {
                 note: String::new(),
                 guideline_version: None,
                 duration_ms: None,
+                gold: false,
                 created_at: datetime!(2026-11-24 08:00 UTC),
             })
             .collect();

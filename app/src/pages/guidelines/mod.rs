@@ -35,7 +35,7 @@ use crate::{
 
 use editor::Editor;
 use history::History;
-use names::NamesDialog;
+pub use names::NamesDialog;
 use reading::Reading;
 
 /// All attributes with the rules in force in short.
@@ -45,11 +45,22 @@ pub fn GuidelinesPage() -> impl IntoView {
     let all = Resource::new(move || project.key.get(), guidelines);
     view! {
         <PageHeader title=t!("Guidelines") lead=t!("What to look at, and which answer fits. Label what the photo shows; the first rule that fits decides.")/>
-        {loaded_both(project.resource, all, |project, all| if all.is_empty() {
-            Either::Left(view! { <EmptyState title=t!("This project asks nothing about its photos yet")><p>{t!("Attributes come with an import.")}</p></EmptyState> })
-        } else {
-            let cards = all.into_iter().map(|guideline| view! { <Card project=project.clone() guideline/> }).collect_view();
-            Either::Right(view! { <div class="stack">{cards}</div> })
+        {loaded_both(project.resource, all, |project, all| {
+            let change = (project.role >= Role::Lead).then(|| {
+                let change = format!("/p/{}/schema", project.key);
+                view! { <p><a class="button" href=change>{t!("Change attributes")}</a></p> }
+            });
+            if all.is_empty() {
+                Either::Left(view! {
+                    <EmptyState title=t!("This project asks nothing about its photos yet")>
+                        <p>{t!("A lead adds attributes, or they come with an import.")}</p>
+                        {change}
+                    </EmptyState>
+                })
+            } else {
+                let cards = all.into_iter().map(|guideline| view! { <Card project=project.clone() guideline/> }).collect_view();
+                Either::Right(view! { <div class="stack">{cards}{change}</div> })
+            }
         })}
     }
 }

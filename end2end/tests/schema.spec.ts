@@ -1,0 +1,84 @@
+// A lead changes attributes and values: what it does to labels is shown first, and the newest change can be undone.
+import { expect, test } from '@playwright/test';
+
+import { Demo, startDemo } from '../support/demo';
+import { look, open } from '../support/people';
+
+test.describe.configure({ mode: 'serial' });
+
+let demo: Demo;
+
+test.beforeAll(async ({ browser }) => {
+  demo = await startDemo(browser);
+});
+
+test.afterAll(async () => {
+  await demo?.context.close();
+  await demo?.kenami.dispose();
+});
+
+const dialog = () => demo.page.getByRole('dialog', { name: 'Change attributes' });
+const coat = () => demo.page.getByRole('region', { name: 'Values of Coat' });
+const labels = async (value: string) => {
+  const row = coat().getByRole('row').filter({ has: demo.page.getByRole('rowheader', { name: new RegExp(`^${value}`) }) });
+  return Number((await row.getByRole('cell').nth(1).innerText()).replace(/\D/g, ''));
+};
+
+test('the page shows attributes with their labels', async () => {
+  const { page, project } = demo;
+  await open(page, `${project}/settings`);
+  await page.getByRole('link', { name: 'Change attributes' }).click();
+  await expect(page.getByRole('heading', { name: 'Attributes', exact: true })).toBeVisible();
+  await expect(coat()).toBeVisible();
+  await expect(page.getByText('Nothing has been changed yet')).toBeVisible();
+  await look(page, 'schema');
+});
+
+test('values are merged with their labels, and come back', async () => {
+  const { page } = demo;
+  const [wire, curly] = [await labels('Wire'), await labels('Curly')];
+  expect(wire).toBeGreaterThan(0);
+  await coat().getByRole('button', { name: 'Merge Wire' }).click();
+  await dialog().getByLabel('Becomes').selectOption({ label: 'Curly' });
+  await expect(dialog().getByText(new RegExp(`^${wire} labels? moves?`))).toBeVisible();
+  await look(page, 'schema-merge');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(dialog()).toBeHidden();
+  await expect.poll(() => labels('Curly')).toBe(wire + curly);
+  await expect(page.getByText('coat: merged wire into curly')).toBeVisible();
+  await look(page, 'schema-merged');
+  await page.getByRole('button', { name: 'Undo: coat: merged wire into curly' }).click();
+  await expect(page.getByText(/undone by owner/)).toBeVisible();
+  await expect.poll(async () => [await labels('Wire'), await labels('Curly')]).toEqual([wire, curly]);
+});
+
+test('a split value says which photos go back', async () => {
+  const { page } = demo;
+  await coat().getByRole('button', { name: 'Split Curly' }).click();
+  await dialog().getByLabel('New values').fill('wavy = Wavy');
+  await expect(dialog().getByText(/labels are in doubt/)).toBeVisible();
+  await look(page, 'schema-split');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(coat().getByRole('rowheader', { name: /^Wavy/ })).toBeVisible();
+  await page.getByRole('button', { name: /^Undo: coat: split/ }).click();
+  await expect(coat().getByRole('rowheader', { name: /^Wavy retired/ })).toBeVisible();
+});
+
+test('an attribute is added from the answers of another, and mistakes are named', async () => {
+  const { page } = demo;
+  await page.getByRole('button', { name: 'Add an attribute' }).click();
+  await dialog().getByLabel('Key', { exact: true }).fill('coat');
+  await dialog().getByLabel('Values').fill('plain = Plain\nfluffy = Fluffy');
+  await expect(dialog().getByRole('alert')).toContainText('there is an attribute `coat` already');
+  await dialog().getByLabel('Key', { exact: true }).fill('texture');
+  await dialog().getByLabel('Name', { exact: true }).fill('Texture');
+  await dialog().getByLabel('First labels from').selectOption({ label: 'Coat' });
+  await dialog().getByLabel('Curly', { exact: true }).selectOption({ label: 'Fluffy' });
+  await expect(dialog().getByText(/labels move/)).toBeVisible();
+  await look(page, 'schema-add');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  const texture = page.getByRole('region', { name: 'Values of Texture' });
+  await expect(texture).toBeVisible();
+  await page.getByRole('button', { name: 'Move Texture up' }).click();
+  await expect(page.getByText(/^Attributes in order: .*texture, body/)).toBeVisible();
+});
