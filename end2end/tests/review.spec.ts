@@ -60,3 +60,26 @@ test('the model stands beside the votes, and what is decided leaves the queue', 
   await page.emulateMedia({ colorScheme: 'dark' });
   await look(page, 'dark-queues');
 });
+
+test('several photos are decided at once', async () => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await open(page, `${project}/disagreements?attribute=coat`);
+  const together = page.getByRole('group', { name: 'Decide several at once' });
+  const all = await page.locator('.dispute-choice').count();
+  expect(all).toBeGreaterThan(2);
+  await page.locator('.dispute-choice').nth(0).check();
+  await page.locator('.dispute-choice').nth(1).check();
+  await expect(together.getByText('2 photos chosen')).toBeVisible();
+  await look(page, 'review-several');
+  await together.getByRole('button', { name: 'Decide 2 photos' }).click();
+  await expect(together.getByRole('alert')).toContainText('Choose the answer that holds.');
+  await together.getByLabel('Which answer holds?').or(together.getByLabel('Answer')).first().selectOption({ label: 'Short' });
+  await together.getByRole('button', { name: 'Decide 2 photos' }).click();
+  await expect(page.locator('.dispute-choice')).toHaveCount(all - 2);
+});
+
+test('the queue of missed gold says what it is for', async () => {
+  await open(page, `${project}/disagreements?cause=gold`);
+  await expect(page.getByText('Gold photos that an annotator answered otherwise')).toBeVisible();
+  await expect(page.getByText('Nothing open here')).toBeVisible();
+});
