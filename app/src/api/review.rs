@@ -1,8 +1,15 @@
 //! Disagreements, agreement and decisions.
 
-use kenami_domain::view::{
-    Page,
-    review::{AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, Suspects},
+#[cfg(feature = "ssr")]
+use kenami_domain::view::review::AgreementBy;
+use kenami_domain::{
+    agreement::AgreementReport,
+    view::{
+        Page,
+        review::{
+            AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, Suspects,
+        },
+    },
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -41,6 +48,15 @@ pub async fn disputed_pairs(key: String) -> Result<Vec<DisputedPair>, ApiError> 
 pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError> {
     let (actor, db) = super::server()?;
     Ok(kenami_store::review::agreement(&actor, &db, &key).await?)
+}
+
+/// The whole report on agreement; with `by` (a given attribute's key, `guideline_version`, `week`) also in parts.
+#[server(prefix = "/fn")]
+pub async fn read_agreement(key: String, by: Option<String>) -> Result<AgreementReport, ApiError> {
+    let (actor, db) = super::server()?;
+    let by = by.as_deref().map(AgreementBy::from);
+    let report = kenami_store::review::report(&actor, &db, &key, by.as_ref()).await?;
+    Ok(std::sync::Arc::unwrap_or_clone(report))
 }
 
 /// Labels that deserve a second look, as they were last found.
