@@ -203,7 +203,7 @@ fn Count(
 
 fn told(count: ScopeCount) -> impl IntoView {
     let sentence = text::arranged(
-        t!("{labels} on {photos} come back."),
+        t!("Back in the queue: {labels} on {photos}."),
         [
             ("labels", view! { <b>{n!(count.labels, "{count} label", "{count} labels")}</b> }.into_any()),
             ("photos", n!(count.photos, "{count} photo", "{count} photos").into_any()),
