@@ -48,7 +48,7 @@ test.afterAll(async () => {
 });
 
 /** Names of values as the pages have them. */
-const named = (value: string) => value[0].toUpperCase() + value.slice(1).replace('_', '-');
+const named = (value: string) => value[0].toUpperCase() + value.slice(1).replace('_', ' ');
 const name = (vote: Vote) => `${vote.image} ${vote.annotator} ${vote.attribute}`;
 
 /** Image, annotator and attribute of every vote that counts. */

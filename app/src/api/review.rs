@@ -50,13 +50,20 @@ pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError>
     Ok(kenami_store::review::agreement(&actor, &db, &key).await?)
 }
 
-/// The whole report on agreement; with `by` (a given attribute's key, `guideline_version`, `week`) also in parts.
+/// The report on agreement; with `by` (a given attribute's key, `guideline_version`, `week`) its parts alone.
 #[server(prefix = "/fn")]
 pub async fn read_agreement(key: String, by: Option<String>) -> Result<AgreementReport, ApiError> {
     let (actor, db) = super::server()?;
     let by = by.as_deref().map(AgreementBy::from);
     let report = kenami_store::review::report(&actor, &db, &key, by.as_ref()).await?;
-    Ok(std::sync::Arc::unwrap_or_clone(report))
+    let mut report = std::sync::Arc::unwrap_or_clone(report);
+    if by.is_some() {
+        // The page has the whole already, and shows no pairs of parts.
+        report.attributes.clear();
+        let parts = report.groups.values_mut().flat_map(|of| of.values_mut()).flat_map(|of| of.values_mut());
+        parts.for_each(|part| part.confused.clear());
+    }
+    Ok(report)
 }
 
 /// Labels that deserve a second look, as they were last found.

@@ -67,7 +67,7 @@ pub fn reading(alpha: f64) -> &'static str {
     match alpha {
         a if a >= 0.8 => t!("reliable"),
         a if a >= 0.667 => t!("tentative conclusions only"),
-        a if a > 0.0 => t!("too low to rely on: look at the pairs below"),
+        a if a > 0.0 => t!("too low to rely on: look at the pairs"),
         _ => t!("no better than chance: the rules need work"),
     }
 }
