@@ -69,11 +69,11 @@ pub fn ConfusedAnswers(
                         <thead><tr>
                             <th scope="col">{t!("Answers")}</th>
                             <th scope="col">{t!("Attribute")}</th>
+                            <th scope="col" class="numeric" title=t!("What alpha would gain if these votes agreed")>{t!("Costs alpha")}</th>
                             <th scope="col" class="numeric" title=t!("Photos with votes for both")>{t!("Photos")}</th>
                             <th scope="col" class="numeric" title=t!("Those that nobody has decided")>{t!("Open")}</th>
                             <th scope="col" class="numeric" title=t!("Pairs of votes, one for each answer, on the same photo")>{t!("Pairs of votes")}</th>
                             <th scope="col" class="numeric" title=t!("How often a vote for one of them meets one for the other")>{t!("Confused")}</th>
-                            <th scope="col" class="numeric" title=t!("What alpha would gain if these votes agreed")>{t!("Costs alpha")}</th>
                             <th scope="col" class="numeric" title=t!("Alpha if the two were one answer")>{t!("Alpha as one answer")}</th>
                         </tr></thead>
                         <tbody>
@@ -132,11 +132,11 @@ fn Row(
         <tr>
             <th scope="row"><a href=href>{format!("{} / {}", name(&pair.a), name(&pair.b))}</a></th>
             <td>{text::attribute_name_of(&attributes, &attribute, language)}</td>
+            <td class="numeric"><b>{figure(pair.cost)}</b></td>
             <td class="numeric">{text::number(pair.items as i64)}</td>
             <td class="numeric">{text::number(open)}</td>
             <td class="numeric">{text::number(i64::try_from(pair.votes).unwrap_or(i64::MAX))}</td>
             <td class="numeric">{text::percent(pair.rate, 0)}</td>
-            <td class="numeric"><b>{figure(pair.cost)}</b></td>
             <td class="numeric">{figure(pair.alpha_merged)}</td>
         </tr>
     }

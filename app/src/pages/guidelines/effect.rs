@@ -35,20 +35,29 @@ pub fn Effect(
                 <th scope="col" class="numeric">{t!("Agreement")}</th>
                 <th scope="col" class="numeric">{t!("Alpha")}</th>
             </tr></thead>
-            <tbody>{row(t!("Before"), before)}{row(t!("After"), after)}</tbody>
+            <tbody>{row(t!("Before"), &before)}{row(t!("After"), &after)}</tbody>
         </table>
+        {why(t!("Before"), before)}
+        {why(t!("After"), after)}
     })
 }
 
-fn row(name: &'static str, agreed: Agreed) -> impl IntoView {
-    let reason = agreed.undefined.map(|reason| text::translate_sentence(&reason).into_owned());
+fn row(name: &'static str, agreed: &Agreed) -> impl IntoView + use<> {
     let figure = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
     view! {
-        <tr title=reason>
+        <tr>
             <th scope="row">{name}</th>
             <td class="numeric">{text::number(agreed.photos)}</td>
             <td class="numeric">{figure(agreed.percent.map(|share| text::percent(share, 0)))}</td>
             <td class="numeric">{figure(agreed.alpha.map(text::coefficient))}</td>
         </tr>
     }
+}
+
+/// Why a figure is missing; that there are no votes yet says itself.
+fn why(name: &'static str, agreed: Agreed) -> impl IntoView {
+    agreed.undefined.filter(|_| agreed.photos > 0).map(|reason| {
+        let reason = text::translate_sentence(&reason).into_owned();
+        view! { <p class="quiet effect-why">{name}": "{reason}</p> }
+    })
 }
