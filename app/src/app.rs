@@ -13,6 +13,7 @@ use crate::{
     components::{shell::SignedInShell, toast::provide_toasts},
     pages::{
         account::AccountPage,
+        agreement::{AgreementPage, PairPage},
         annotate::AnnotatePage,
         annotators::{AnnotatorPage, AnnotatorsPage, MyReportPage},
         datasets::{DatasetPage, DatasetsPage},
@@ -96,6 +97,10 @@ pub fn App() -> impl IntoView {
                             <Route path=path!(":attribute") view=GuidelinePage ssr=SsrMode::Async/>
                         </ParentRoute>
                         <Route path=path!("disagreements") view=DisagreementsPage ssr=SsrMode::Async/>
+                        <ParentRoute path=path!("agreement") view=Outlet ssr=SsrMode::Async>
+                            <Route path=path!("") view=AgreementPage ssr=SsrMode::Async/>
+                            <Route path=path!(":attribute/:a/:b") view=PairPage ssr=SsrMode::Async/>
+                        </ParentRoute>
                         <ParentRoute path=path!("datasets") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=DatasetsPage ssr=SsrMode::Async/>
                             <Route path=path!(":name") view=DatasetPage ssr=SsrMode::Async/>

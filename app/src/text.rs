@@ -149,6 +149,12 @@ pub fn percent(share: f64, digits: usize) -> String {
     t!("{number} %", number = format!("{:.digits$}", share * 100.0))
 }
 
+/// A coefficient of agreement with two decimals and a true minus sign.
+pub fn coefficient(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "−") }
+}
+
 /// `part` of `whole` in whole percent, rounded down so that 100 % means all; 0 where there is nothing.
 pub fn whole_percent(part: i64, whole: i64) -> i64 {
     if whole <= 0 { 0 } else { (part.max(0) * 100 / whole).min(100) }

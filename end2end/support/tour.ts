@@ -87,6 +87,18 @@ export function stops(): Stop[] {
         await page.locator('.earlier summary').click();
       },
     },
+    { name: 'agreement', path: `${p}/agreement` },
+    { name: 'agreement-pairs', path: `${p}/agreement?by=pairs` },
+    { name: 'agreement-breed', path: `${p}/agreement?by=breed` },
+    {
+      name: 'confused-photos',
+      path: `${p}/agreement`,
+      then: async (page) => {
+        await page.locator('tbody th a').first().click();
+        await page.locator('.editor-bar .button').nth(1).click();
+        await expect(page.locator('.camp-chosen').first()).toBeVisible();
+      },
+    },
     { name: 'datasets', path: `${p}/datasets` },
     { name: 'freeze', path: `${p}/datasets`, then: dialogOf('.page-actions .button-primary') },
     { name: 'dataset', path: `${p}/datasets/v1` },

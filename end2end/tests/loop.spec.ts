@@ -129,7 +129,9 @@ test('the rule is sharpened and published as version 2', async () => {
   await look(page, 'guideline-editor');
   await page.getByRole('button', { name: 'Publish…' }).click();
   await page.getByLabel('What changed, and why').fill('Movement does not count.');
-  await page.getByLabel(/Unsure answers/).check();
+  await page.getByLabel(/^All answers/).check();
+  await page.getByLabel('Only unsure answers').check();
+  await expect(page.getByText('Back in the queue: 1 label on 1 photo.')).toBeVisible();
   await page.getByRole('button', { name: 'Publish', exact: true }).click();
   await expect(page.getByText('Version 2 is in force.')).toBeVisible();
   // The unsure answer came back to the one who gave it.

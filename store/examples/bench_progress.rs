@@ -1,6 +1,7 @@
-//! How long a lead waits for the progress page: `bench_progress PHOTOS...` with DATABASE_URL naming a server. All photos but
-//! a tenth have two annotators' labels on three attributes. A line of JSON for each size: the first request, which counts,
-//! the slowest of 100 more, and the reports on an annotator.
+//! How long a lead waits for what is computed over a whole project: `bench_progress PHOTOS...` with DATABASE_URL naming a
+//! server. All photos but a tenth have two annotators' labels on three attributes. A line of JSON for each size: of the
+//! progress page the first request, which counts, and the slowest of 100 more; the reports on an annotator; agreement, whole
+//! and by week; for a publication the count of what it puts in doubt, itself, and its effect.
 
 #[path = "bench_claims/ground.rs"]
 mod ground;
@@ -9,7 +10,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ground::{Ground, PROJECT, QUESTIONS};
-use kenami_store::{actor::Actor, reports};
+use kenami_domain::{
+    schema::Texts,
+    view::{
+        guidelines::{DoubtScope, DraftEdit},
+        review::AgreementBy,
+    },
+};
+use kenami_store::{actor::Actor, guidelines, reports, review};
 use serde_json::json;
 
 const REQUESTS: usize = 100;
@@ -44,13 +52,48 @@ async fn measure(ground: &Ground) -> Result<serde_json::Value> {
     let list = begun.elapsed();
     let begun = Instant::now();
     reports::annotator(&Actor::System, &ground.db, PROJECT, rows[0].id).await?;
+    let one = begun.elapsed();
+    let rule = measure_rule(ground).await?;
     Ok(json!({
+        "rule": rule,
         "photos": ground.photos, "votes_done": report.votes_done, "votes_left": report.votes_left,
         "questions": QUESTIONS.len(), "clients": ground.clients.len(), "project": ground.project_id,
         "veteran": ground.veteran.name(),
         "first_ms": first.as_millis(), "slowest_of_100_ms": slowest.as_secs_f64() * 1e3,
-        "annotators_ms": list.as_millis(), "one_annotator_ms": begun.elapsed().as_millis(),
+        "annotators_ms": list.as_millis(), "one_annotator_ms": one.as_millis(),
     }))
+}
+
+/// Agreement, and a publication that puts every vote on one attribute in doubt.
+async fn measure_rule(ground: &Ground) -> Result<serde_json::Value> {
+    let (actor, db, ear) = (Actor::System, &ground.db, QUESTIONS[0].0);
+    let mut times = serde_json::Map::new();
+    let mut begun = Instant::now();
+    let mut lap = |name: &str| {
+        times.insert(name.to_owned(), json!(begun.elapsed().as_millis()));
+        begun = Instant::now();
+    };
+    review::report(&actor, db, PROJECT, None).await?;
+    lap("agreement_ms");
+    review::report(&actor, db, PROJECT, Some(&AgreementBy::Week)).await?;
+    lap("agreement_by_week_ms");
+    let scope = DoubtScope::default();
+    let count = guidelines::scope_count(&actor, db, PROJECT, ear, &scope).await?;
+    lap("count_ms");
+    let edit = DraftEdit {
+        introduction: Texts::en("Look."),
+        rules: Vec::new(),
+        change_note: String::new(),
+        based_on: None,
+    };
+    guidelines::save_draft(&actor, db, PROJECT, ear, edit).await?;
+    lap("draft_ms");
+    guidelines::publish(&actor, db, PROJECT, ear, "", Some(&scope)).await?;
+    lap("publish_ms");
+    guidelines::effects(&actor, db, PROJECT, ear).await?;
+    lap("effects_ms");
+    times.insert("labels_in_doubt".to_owned(), json!(count.labels));
+    Ok(times.into())
 }
 
 /// The SQL of two annotators' answers, spread over 20 annotators and 30 days.

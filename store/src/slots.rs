@@ -150,14 +150,18 @@ pub(crate) async fn unfinish(
 /// have committed that.
 pub(crate) async fn recount(db: &Db, project_id: i64) -> Result<()> {
     let mut tx = db.begin().await?;
+    let annotators = lock_annotators(&mut *tx, project_id).await?;
+    count_done(&mut *tx, &annotators).await?;
+    Ok(tx.commit().await?)
+}
+
+/// As [`lock_annotator`], for all of a project; their ids.
+pub(crate) async fn lock_annotators(db: impl PgExecutor<'_>, project_id: i64) -> Result<Vec<i64>> {
     let annotators = sqlx::query_scalar!(
         "SELECT id FROM annotators WHERE project_id = $1 ORDER BY id FOR NO KEY UPDATE",
         project_id,
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    count_done(&mut *tx, &annotators).await?;
-    Ok(tx.commit().await?)
+    );
+    Ok(annotators.fetch_all(db).await?)
 }
 
 /// Counts finished photos of annotators, whom the caller has locked in an earlier statement.
@@ -170,6 +174,22 @@ pub(crate) async fn count_done(db: impl PgExecutor<'_>, annotator_ids: &[i64]) -
                    WHERE annotator_id = w.id AND done_at IS NOT NULL AND released_at IS NULL) c) n
          WHERE a.id = n.id AND (a.photos_done, a.photos_outside) <> (n.done, n.outside)",
         annotator_ids,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives done photos back to annotators who answered them, pairs of both; they do not expire. The caller has locked the
+/// annotators and counts them anew ([`count_done`]).
+pub(crate) async fn return_each(db: impl PgExecutor<'_>, annotator_ids: &[i64], photo_ids: &[i64]) -> Result<()> {
+    sqlx::query!(
+        "UPDATE claims c SET returned_at = now(), done_at = NULL
+         FROM unnest($1::bigint[], $2::bigint[]) AS p(annotator_id, photo_id)
+         WHERE c.annotator_id = p.annotator_id AND c.photo_id = p.photo_id
+           AND c.released_at IS NULL AND c.done_at IS NOT NULL",
+        annotator_ids,
+        photo_ids,
     )
     .execute(db)
     .await?;
@@ -272,20 +292,23 @@ async fn release_locked(connection: &mut PgConnection, claim_ids: &[i64]) -> Res
 /// Takes the claims of `photo_ids` that an annotator has out of the queue: their slots are open to others, who they are not
 /// given to again. The caller has locked the annotator.
 pub(crate) async fn leave(connection: &mut PgConnection, annotator_id: i64, photo_ids: &[i64]) -> Result<()> {
-    sqlx::query!(
-        "SELECT id FROM claims WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL
-         ORDER BY id FOR UPDATE",
-        annotator_id,
+    leave_each(connection, &vec![annotator_id; photo_ids.len()], photo_ids).await
+}
+
+/// As [`leave`], for pairs of an annotator and a photo. The caller has locked the annotators.
+pub(crate) async fn leave_each(connection: &mut PgConnection, annotator_ids: &[i64], photo_ids: &[i64]) -> Result<()> {
+    let claims = sqlx::query_scalar!(
+        "SELECT c.id FROM unnest($1::bigint[], $2::bigint[]) AS p(annotator_id, photo_id)
+         JOIN claims c ON c.annotator_id = p.annotator_id AND c.photo_id = p.photo_id AND c.released_at IS NULL
+         ORDER BY c.id FOR UPDATE OF c",
+        annotator_ids,
         photo_ids,
     )
     .fetch_all(&mut *connection)
     .await?;
     let photos = sqlx::query_scalar!(
-        "UPDATE claims SET slot = NULL
-         WHERE annotator_id = $1 AND photo_id = ANY($2) AND released_at IS NULL AND slot IS NOT NULL
-         RETURNING photo_id",
-        annotator_id,
-        photo_ids,
+        "UPDATE claims SET slot = NULL WHERE id = ANY($1) AND slot IS NOT NULL RETURNING photo_id",
+        &claims,
     )
     .fetch_all(&mut *connection)
     .await?;

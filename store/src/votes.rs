@@ -1,4 +1,4 @@
-//! The votes: labels that stand, were not given on gold, and are in no lead's doubt.
+//! The votes: labels that stand, were not given on gold, and are in no doubt, a lead's or a publication's.
 //!
 //! Whoever counts votes in SQL says the same:
 //! `l.superseded_at IS NULL AND NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)`.
@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use futures::TryStreamExt;
 use kenami_domain::votes::VoteTable;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use crate::{catalog::Catalog, error::Result};
 
@@ -17,16 +18,37 @@ pub(crate) async fn load<'a>(
     connection: &mut PgConnection,
     project_id: i64,
     catalog: &Catalog,
-    mut item: impl FnMut(i64) -> Option<&'a str>,
+    item: impl FnMut(i64) -> Option<&'a str>,
 ) -> Result<VoteTable> {
+    Ok(load_dated(connection, project_id, catalog, item).await?.table)
+}
+
+/// Votes, and by the number that each has in the table what else is known of it.
+pub(crate) struct Dated {
+    pub(crate) table: VoteTable,
+    /// The guideline version under which it was given.
+    pub(crate) versions: Vec<Option<i32>>,
+    /// When it was given.
+    pub(crate) given_at: Vec<OffsetDateTime>,
+}
+
+/// As [`load`], with versions and times.
+pub(crate) async fn load_dated<'a>(
+    connection: &mut PgConnection,
+    project_id: i64,
+    catalog: &Catalog,
+    mut item: impl FnMut(i64) -> Option<&'a str>,
+) -> Result<Dated> {
     let attributes: Vec<i64> = catalog.annotated().map(|entry| entry.id).collect();
-    let mut table = VoteTable::new();
+    let mut votes = Dated { table: VoteTable::new(), versions: Vec::new(), given_at: Vec::new() };
     let mut rows = sqlx::query!(
-        "SELECT l.photo_id, l.attribute_id, l.answer, l.value_id, a.name AS annotator
-         FROM labels l JOIN annotators a ON a.id = l.annotator_id
-         WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL AND NOT l.gold
-           AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
-         ORDER BY l.id",
+        r#"SELECT l.photo_id, l.attribute_id, l.answer, l.value_id, a.name AS annotator, l.created_at,
+                  g.version AS "version?"
+           FROM labels l JOIN annotators a ON a.id = l.annotator_id
+           LEFT JOIN guideline_versions g ON g.id = l.guideline_version_id
+           WHERE l.project_id = $1 AND l.attribute_id = ANY($2) AND l.superseded_at IS NULL AND NOT l.gold
+             AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)
+           ORDER BY l.id"#,
         project_id,
         &attributes,
     )
@@ -35,10 +57,12 @@ pub(crate) async fn load<'a>(
         let entry = catalog.by_id(row.attribute_id)?;
         let answer = entry.answer(&row.answer, row.value_id)?;
         if let Some(item) = item(row.photo_id) {
-            table.push(item, &row.annotator, entry.key(), answer.key());
+            votes.table.push(item, &row.annotator, entry.key(), answer.key());
+            votes.versions.push(row.version);
+            votes.given_at.push(row.created_at);
         }
     }
-    Ok(table)
+    Ok(votes)
 }
 
 /// Photos that are answered, by id, named by their ids: the measures want names.

@@ -118,7 +118,7 @@ async fn somebody_on_pause_gets_nothing_and_loses_nothing(db: PgPool) {
         based_on: None,
     };
     guidelines::save_draft(&LEAD, &world.db, PETS, "ear", draft("")).await.unwrap();
-    guidelines::publish(&LEAD, &world.db, PETS, "ear", "", Doubt::All).await.unwrap();
+    guidelines::publish(&LEAD, &world.db, PETS, "ear", "", Doubt::All.scope().as_ref()).await.unwrap();
     assert_eq!(
         world.number("SELECT count(*) FROM claims WHERE returned_at IS NOT NULL AND released_at IS NULL").await,
         0

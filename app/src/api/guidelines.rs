@@ -1,6 +1,9 @@
 //! Guidelines: reading, drafting, publishing.
 
-use kenami_domain::view::guidelines::{Doubt, Draft, DraftEdit, Guideline, GuidelineText, GuidelineVersion, NamesEdit};
+use kenami_domain::view::guidelines::{
+    AmendExample, DoubtScope, Draft, DraftEdit, Guideline, GuidelineText, GuidelineVersion, NamesEdit, ScopeCount,
+    VersionEffect,
+};
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use super::ApiError;
@@ -47,21 +50,35 @@ pub async fn discard_draft(key: String, attribute: String) -> Result<(), ApiErro
     Ok(kenami_store::guidelines::discard_draft(&actor, &db, &key, &attribute).await?)
 }
 
-/// Labels that a publication would put in doubt.
-#[server(prefix = "/fn")]
-pub async fn doubt_count(key: String, attribute: String, doubt: Doubt) -> Result<i64, ApiError> {
+/// Adds photos to the draft as examples of the values that they show.
+#[server(prefix = "/fn", input = Json)]
+pub async fn amend(key: String, attribute: String, examples: Vec<AmendExample>) -> Result<Draft, ApiError> {
     let (actor, db) = super::server()?;
-    Ok(kenami_store::guidelines::doubt_count(&actor, &db, &key, &attribute, doubt).await?)
+    Ok(kenami_store::guidelines::amend(&actor, &db, &key, &attribute, &examples).await?)
+}
+
+/// Votes that a publication would put in doubt.
+#[server(prefix = "/fn", input = Json)]
+pub async fn count_scope(key: String, attribute: String, scope: DoubtScope) -> Result<ScopeCount, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::guidelines::scope_count(&actor, &db, &key, &attribute, &scope).await?)
 }
 
 /// Publishes the draft as the next version.
-#[server(prefix = "/fn")]
+#[server(prefix = "/fn", input = Json)]
 pub async fn publish(
     key: String,
     attribute: String,
     change_note: String,
-    doubt: Doubt,
+    doubt: Option<DoubtScope>,
 ) -> Result<GuidelineVersion, ApiError> {
     let (actor, db) = super::server()?;
-    Ok(kenami_store::guidelines::publish(&actor, &db, &key, &attribute, &change_note, doubt).await?)
+    Ok(kenami_store::guidelines::publish(&actor, &db, &key, &attribute, &change_note, doubt.as_ref()).await?)
+}
+
+/// How far annotators agreed before and after each published version.
+#[server(prefix = "/fn")]
+pub async fn version_effects(key: String, attribute: String) -> Result<Vec<VersionEffect>, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::guidelines::effects(&actor, &db, &key, &attribute).await?)
 }

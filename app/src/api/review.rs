@@ -1,8 +1,15 @@
 //! Disagreements, agreement and decisions.
 
-use kenami_domain::view::{
-    Page,
-    review::{AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, Suspects},
+#[cfg(feature = "ssr")]
+use kenami_domain::view::review::AgreementBy;
+use kenami_domain::{
+    agreement::AgreementReport,
+    view::{
+        Page,
+        review::{
+            AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, Suspects,
+        },
+    },
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -41,6 +48,22 @@ pub async fn disputed_pairs(key: String) -> Result<Vec<DisputedPair>, ApiError> 
 pub async fn agreement(key: String) -> Result<Vec<AttributeAgreement>, ApiError> {
     let (actor, db) = super::server()?;
     Ok(kenami_store::review::agreement(&actor, &db, &key).await?)
+}
+
+/// The report on agreement; with `by` (a given attribute's key, `guideline_version`, `week`) its parts alone.
+#[server(prefix = "/fn")]
+pub async fn read_agreement(key: String, by: Option<String>) -> Result<AgreementReport, ApiError> {
+    let (actor, db) = super::server()?;
+    let by = by.as_deref().map(AgreementBy::from);
+    let report = kenami_store::review::report(&actor, &db, &key, by.as_ref()).await?;
+    let mut report = std::sync::Arc::unwrap_or_clone(report);
+    if by.is_some() {
+        // The page has the whole already, and shows no pairs of parts.
+        report.attributes.clear();
+        let parts = report.groups.values_mut().flat_map(|of| of.values_mut()).flat_map(|of| of.values_mut());
+        parts.for_each(|part| part.confused.clear());
+    }
+    Ok(report)
 }
 
 /// Labels that deserve a second look, as they were last found.

@@ -29,6 +29,11 @@ pub fn absolute(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
+/// The first moment of a day as a date field gives it, in UTC.
+pub fn start_of_day(date: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(&format!("{date}T00:00:00Z"), &Rfc3339).ok()
+}
+
 /// Seconds since 1970 by the clock of the machine that runs this.
 fn now() -> i64 {
     if cfg!(target_family = "wasm") {

@@ -1,6 +1,7 @@
 //! One module a page.
 
 pub mod account;
+pub mod agreement;
 pub mod annotate;
 pub mod annotators;
 pub mod datasets;

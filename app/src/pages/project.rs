@@ -54,6 +54,7 @@ fn links(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
         ("/guidelines", mark!("Guidelines"), Role::Annotator),
         ("/report", mark!("My report"), Role::Annotator),
         ("/disagreements", mark!("Disagreements"), Role::Reviewer),
+        ("/agreement", mark!("Agreement"), Role::Reviewer),
         ("/gold", mark!("Gold"), Role::Lead),
         ("/annotators", mark!("Annotators"), Role::Lead),
         ("/datasets", mark!("Datasets"), Role::Reviewer),

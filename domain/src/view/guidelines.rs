@@ -136,7 +136,7 @@ pub struct ExampleEdit {
     pub caption: String,
 }
 
-/// Which standing labels a publication puts in doubt; their photos return to the annotators who gave them.
+/// Which votes a publication puts in doubt, in one word: shorthand for a [`DoubtScope`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +146,121 @@ pub enum Doubt {
     None,
     /// Those answered unsure.
     Unsure,
-    /// Every label of the attribute.
+    /// Every vote on the attribute.
     All,
+}
+
+impl Doubt {
+    /// The same at length; none where no vote is in doubt.
+    pub fn scope(self) -> Option<DoubtScope> {
+        match self {
+            Self::None => None,
+            Self::Unsure => Some(DoubtScope { only_unsure: true, ..DoubtScope::default() }),
+            Self::All => Some(DoubtScope::default()),
+        }
+    }
+}
+
+/// Which votes on its attribute a publication puts in doubt: those that fit everything said here. They are no votes until
+/// they are given again, and their photos go back to the queue. Photos that a reviewer has decided keep their votes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DoubtScope {
+    /// Only votes for one of these answers (value keys, `not_visible`, `unsure`); empty: for any answer.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Only votes given at this moment or later.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// Only unsure votes: of all photos, or with `values` of those that have a vote for one of these.
+    #[serde(default)]
+    pub only_unsure: bool,
+    /// Only on photos whose votes differ; with `values`, on those with votes for two of these.
+    #[serde(default)]
+    pub only_disputed: bool,
+    /// Who answers them again.
+    #[serde(default)]
+    pub to: Requeue,
+}
+
+/// Who answers again what a publication puts in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Requeue {
+    /// The annotators who gave the votes; others for those who have left, are on pause or have no account.
+    #[default]
+    Same,
+    /// Annotators who have not had the photo.
+    Others,
+}
+
+/// What a [`DoubtScope`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ScopeCount {
+    /// Votes that are put in doubt.
+    pub labels: i64,
+    /// Their photos.
+    pub photos: i64,
+    /// Votes that fit and stay, because a reviewer has decided their photos.
+    pub decided: i64,
+}
+
+/// A photo to show as an example in the next version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AmendExample {
+    /// A photo of the project.
+    pub photo_id: i64,
+    /// The key of the value that it shows. Where a reviewer has decided the photo, the decision goes before.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// A published version with how far annotators agreed before and after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VersionEffect {
+    /// 1, 2, ...
+    pub version: i32,
+    /// What was put in doubt; none where nothing was.
+    pub doubt: Option<DoubtScope>,
+    /// How many votes that were.
+    pub labels: i64,
+    /// Their photos.
+    pub photos: i64,
+    /// What `before` and `after` are measured on.
+    pub compared: Compared,
+    /// Before the publication.
+    pub before: Agreed,
+    /// Votes given under this version.
+    pub after: Agreed,
+}
+
+/// Which votes are compared before and after a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// The photos that came back: the votes that they had then, and those given under the version.
+    Returned,
+    /// Nothing came back: all votes given before the publication, and those under the version, on whatever photos they are.
+    All,
+}
+
+/// Agreement on some photos. Undefined figures are none, with the reason beside.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Agreed {
+    /// Photos with two or more votes.
+    pub photos: i64,
+    /// Votes on them.
+    pub votes: i64,
+    /// Mean over photos of the share of agreeing pairs, 0 to 1.
+    pub percent: Option<f64>,
+    /// Krippendorff's alpha, nominal, with not visible and unsure as values.
+    pub alpha: Option<f64>,
+    /// Why a figure is undefined.
+    pub undefined: Option<String>,
 }

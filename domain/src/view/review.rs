@@ -261,3 +261,43 @@ pub struct AttributeAgreement {
     /// Why a figure is undefined.
     pub undefined: Option<String>,
 }
+
+/// What agreement is parted by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgreementBy {
+    /// The guideline's version under which votes were given: only votes under the same one are compared.
+    Version,
+    /// The week of the vote that completed a photo.
+    Week,
+    /// The value of a given attribute, by its key.
+    Given(String),
+}
+
+/// The group of votes whose guideline version nobody knows (imported ones).
+pub const UNKNOWN_VERSION: &str = "unknown";
+
+impl AgreementBy {
+    /// The word for [`Self::Version`].
+    pub const VERSION: &'static str = "guideline_version";
+    /// The word for [`Self::Week`].
+    pub const WEEK: &'static str = "week";
+
+    /// The word in addresses and in REST; a given attribute's key is its own.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Version => Self::VERSION,
+            Self::Week => Self::WEEK,
+            Self::Given(key) => key,
+        }
+    }
+}
+
+impl From<&str> for AgreementBy {
+    fn from(word: &str) -> Self {
+        match word {
+            Self::VERSION => Self::Version,
+            Self::WEEK => Self::Week,
+            key => Self::Given(key.to_owned()),
+        }
+    }
+}

@@ -1,8 +1,14 @@
 //! Disagreements, decisions, agreement.
 
 use axum::{Json, extract::State, http::StatusCode};
-use kenami_domain::view::review::{
-    AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair, QueueCause, Suspects,
+use std::sync::Arc;
+
+use kenami_domain::{
+    agreement::AgreementReport,
+    view::review::{
+        AgreementBy, AttributeAgreement, Decision, DecisionInput, Disagreement, DisagreementFilter, DisputedPair,
+        QueueCause, Suspects,
+    },
 };
 use kenami_store::{db::Db, review};
 use serde::{Deserialize, Serialize};
@@ -23,6 +29,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(decide_many))
         .routes(routes!(reopen))
         .routes(routes!(agreement))
+        .routes(routes!(report))
         .routes(routes!(suspects, find_suspects))
 }
 
@@ -151,6 +158,34 @@ async fn agreement(
     At(project): At<String>,
 ) -> AppResult<Json<Listing<AttributeAgreement>>> {
     Ok(Json(review::agreement(&actor, &db, &project).await?.into()))
+}
+
+/// What the report is parted by
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct By {
+    /// The key of a given attribute (breed), `guideline_version` or `week`.
+    by: Option<String>,
+}
+
+/// The whole report on agreement, as `kenami agreement --json` prints it: coefficients with 95 % bootstrap intervals, pairs
+/// of annotators, confused answers and what they cost; with `by` also for each part of the votes, in `groups`
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/agreement/report", tag = "review",
+    params(("project" = String, Path, description = "Its key"), By),
+    responses(
+        (status = 200, description = "attributes, groups, bootstrap, warnings", body = serde_json::Value),
+        Refused
+    )
+)]
+async fn report(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At(project): At<String>,
+    Params(parts): Params<By>,
+) -> AppResult<Json<Arc<AgreementReport>>> {
+    let by = parts.by.as_deref().map(AgreementBy::from);
+    Ok(Json(review::report(&actor, &db, &project, by.as_ref()).await?))
 }
 
 /// Labels that deserve a second look, as they were last found; null where nobody has looked

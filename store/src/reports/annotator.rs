@@ -79,7 +79,8 @@ async fn speed(connection: &mut PgConnection, annotator_id: i64) -> Result<Speed
 async fn doubts(db: impl PgExecutor<'_>, catalog: &Catalog, annotator_id: i64) -> Result<Vec<DoubtRow>> {
     let rows = sqlx::query!(
         "SELECT d.id, d.attribute_id, d.since, d.reason, d.labels, d.photos, u.name, d.created_at, d.undone_at
-         FROM annotator_doubts d JOIN users u ON u.id = d.created_by WHERE d.annotator_id = $1 ORDER BY d.id DESC",
+         FROM annotator_doubts d JOIN users u ON u.id = d.created_by
+         WHERE d.annotator_id = $1 AND d.guideline_version_id IS NULL ORDER BY d.id DESC",
         annotator_id,
     )
     .fetch_all(db)

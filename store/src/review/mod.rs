@@ -5,6 +5,7 @@ mod decide;
 mod history;
 mod list;
 mod load;
+mod report;
 mod suspects;
 
 pub use agreement::{agreement, pairs};
@@ -12,6 +13,7 @@ pub use decide::{MAX_REASON, MOST_AT_ONCE, decide, decide_many, reopen};
 pub(crate) use decide::{NewDecision, append};
 pub use history::decisions;
 pub use list::{disagreement, disagreements};
+pub use report::report;
 pub use suspects::{find_suspects, suspects};
 
 use sqlx::PgExecutor;

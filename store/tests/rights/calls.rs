@@ -12,7 +12,7 @@ use kenami_domain::{
         dataset::FreezeInput,
         gold::GoldRow,
         grid::{GridAnswer, GridSubmission},
-        guidelines::{Doubt, DraftEdit, GuidelineText, NamesEdit},
+        guidelines::{AmendExample, DoubtScope, DraftEdit, GuidelineText, NamesEdit},
         job::JobKind,
         project::ProjectSettings,
         queue::QueueOrder,
@@ -172,8 +172,12 @@ fn photos_and_labels() -> Vec<Call> {
         EditGuidelines: guidelines::set_names(PETS, "ear", NamesEdit::default());
         EditGuidelines: guidelines::discard_draft(PETS, "ear");
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
-        EditGuidelines: guidelines::doubt_count(PETS, "ear", Doubt::All);
-        EditGuidelines: guidelines::publish(PETS, "ear", "Say it better", Doubt::None);
+        EditGuidelines: guidelines::amend(PETS, "ear", &[AmendExample {
+            photo_id: g.photo_id, value: Some("drop".to_owned()),
+        }]);
+        EditGuidelines: guidelines::scope_count(PETS, "ear", &DoubtScope::default());
+        EditGuidelines: guidelines::publish(PETS, "ear", "Say it better", None);
+        ReadDisagreements: guidelines::effects(PETS, "ear");
         EditGuidelines: guidelines::import(PETS, "coat", &GuidelineText { rules: Vec::new(), ..text() });
         Annotate: annotate::claim(PETS, 2, &[]);
         Annotate: annotate::submit(PETS, submission(g.claim_id, "drop", "short"));
@@ -205,6 +209,7 @@ fn photos_and_labels() -> Vec<Call> {
         ReadDisagreements: review::decisions(PETS, g.photo_id, "ear");
         ReadDisagreements: review::pairs(PETS);
         ReadDisagreements: review::agreement(PETS);
+        ReadDisagreements: review::report(PETS, None);
         ReadDisagreements: review::suspects(PETS);
         Decide: review::find_suspects(PETS);
         Decide: review::decide_many(PETS, &[DecisionInput {

@@ -8,7 +8,7 @@ use kenami_domain::{
     view::{
         dataset::FreezeInput,
         grid::{GridAnswer, GridSubmission},
-        guidelines::{DraftEdit, ExampleEdit, RuleEdit},
+        guidelines::{AmendExample, DraftEdit, ExampleEdit, RuleEdit},
         quiz::QuizSubmission,
         report::DoubtInput,
         review::{Cause, DecisionInput},
@@ -50,6 +50,9 @@ fn of_another_project() -> Vec<Call> {
             change_note: String::new(),
             based_on: None,
         });
+        EditGuidelines: guidelines::amend(OTHER, "ear", &[AmendExample {
+            photo_id: g.photo_id, value: Some("drop".to_owned()),
+        }]);
         Annotate: annotate::submit(OTHER, submission(g.claim_id, "drop", "short"));
         Annotate: annotate::undo(OTHER, g.claim_id);
         Annotate: grid::submit(OTHER, &GridSubmission {

@@ -8,7 +8,6 @@ use kenami_domain::{
     },
 };
 use leptos::{either::Either, prelude::*, task::spawn_local};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     api::{
@@ -21,7 +20,7 @@ use crate::{
         dialog::Dialog,
         field::Field,
         page::Table,
-        time::Ago,
+        time::{Ago, start_of_day},
         toast::{Toasts, use_toasts},
     },
     pages::project::use_project,
@@ -145,11 +144,6 @@ pub fn DoubtForm(
             })}
         </Dialog>
     }
-}
-
-/// The first moment of a day as a date field gives it, in UTC.
-fn start_of_day(date: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(&format!("{date}T00:00:00Z"), &Rfc3339).ok()
 }
 
 /// Doubts that stand and doubts that were taken back.

@@ -25,8 +25,8 @@ pub fn AgreementTable(
                     <td class="numeric">{text::number(row.photos)}</td>
                     <td class="numeric">{text::number(row.votes)}</td>
                     <td class="numeric">{figure(row.percent.map(|share| text::percent(share, 1)))}</td>
-                    <td class="numeric">{figure(row.alpha.map(alpha))}</td>
-                    <td class="numeric">{figure(row.alpha_not_visible_missing.map(alpha))}</td>
+                    <td class="numeric">{figure(row.alpha.map(text::coefficient))}</td>
+                    <td class="numeric">{figure(row.alpha_not_visible_missing.map(text::coefficient))}</td>
                     <td class="quiet nowrap">{reason.map(|reason| text::translate_sentence(&reason).into_owned()).or_else(|| row.alpha.map(|alpha| reading(alpha).to_owned()))}</td>
                 </tr>
             }
@@ -54,24 +54,20 @@ pub fn AgreementTable(
     }
 }
 
-fn figure(text: Option<String>) -> impl IntoView {
+/// A figure, or that it is undefined.
+pub fn figure(text: Option<String>) -> impl IntoView {
     match text {
         Some(text) => Either::Left(text),
         None => Either::Right(view! { <span class="quiet">{t!("undefined")}</span> }),
     }
 }
 
-/// An alpha with two decimals and a true minus sign.
-fn alpha(value: f64) -> String {
-    format!("{value:.2}").replace('-', "−")
-}
-
 /// How much may be built on an alpha: Krippendorff (2004) asks for .8, and for .667 where tentative conclusions do.
-fn reading(alpha: f64) -> &'static str {
+pub fn reading(alpha: f64) -> &'static str {
     match alpha {
         a if a >= 0.8 => t!("reliable"),
         a if a >= 0.667 => t!("tentative conclusions only"),
-        a if a > 0.0 => t!("too low to rely on: look at the pairs below"),
+        a if a > 0.0 => t!("too low to rely on: look at the pairs"),
         _ => t!("no better than chance: the rules need work"),
     }
 }
@@ -82,7 +78,6 @@ mod tests {
 
     #[test]
     fn alphas_are_read_by_krippendorffs_marks() {
-        assert_eq!(alpha(-0.125), "−0.12");
         assert_eq!(reading(0.8), "reliable");
         assert_eq!(reading(0.7), "tentative conclusions only");
         assert!(reading(0.584).starts_with("too low"));

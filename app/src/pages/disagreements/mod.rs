@@ -13,17 +13,15 @@ mod review;
 mod together;
 mod votes;
 
+pub use agreement::reading;
+pub use filter::Filter;
+pub use votes::tally;
+
 use kenami_domain::roles::Role;
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_query_map;
 
-use self::{
-    agreement::AgreementTable,
-    filter::{Filter, FilterBar},
-    list::Listing,
-    queues::Queues,
-    review::Review,
-};
+use self::{agreement::AgreementTable, filter::FilterBar, list::Listing, queues::Queues, review::Review};
 use crate::{
     api::{self, ApiError, review::FindSuspects},
     components::{alert::ErrorView, loaded::loaded_both, page::PageHeader},
@@ -100,7 +98,9 @@ pub fn DisagreementsPage() -> impl IntoView {
     view! {
         {move || match selected.get() {
             None => Either::Left(view! {
-                <PageHeader title=t!("Disagreements") lead=t!("What annotators, and models, do not agree on.")/>
+                <PageHeader title=t!("Disagreements") lead=t!("What annotators, and models, do not agree on.")>
+                    <a class="button" href=move || format!("/p/{}/agreement", project.key.get())>{t!("Confused answers and figures")}</a>
+                </PageHeader>
                 {loaded_both(guides, overview, move |guides, (pairs, agreement, suspects)| {
                     let attributes: Vec<_> = guides.into_iter().map(|guide| guide.attribute).collect();
                     view! {

@@ -31,6 +31,8 @@ pub fn Editor(
     project: Project,
     /// The attribute's guideline as it was loaded.
     guideline: Guideline,
+    /// The confused answers that the lead comes from.
+    pair: Vec<String>,
     /// The editor closes; the guideline is to be loaded anew.
     done: Callback<()>,
 ) -> impl IntoView {
@@ -89,6 +91,13 @@ pub fn Editor(
         });
     };
     let numbered = move || -> Vec<(usize, RuleDraft)> { state.rules.get().into_iter().enumerate().collect() };
+    let about = (!pair.is_empty()).then(|| {
+        let name = |key: &String| attribute.with_value(|of| text::answer_name(of, &key.as_str().into(), text::language()));
+        let names = pair.iter().map(name).collect::<Vec<_>>().join(" / ");
+        view! {
+            <Alert>{t!("The photos are examples now: {names}. Say in the rules how to tell these answers apart, then publish.", names = names)}</Alert>
+        }
+    });
     let began = guideline.draft.as_ref().and_then(|draft| draft.created_by.clone());
 
     view! {
@@ -106,6 +115,7 @@ pub fn Editor(
                 </span>
             </div>
             <SaveProblem error done/>
+            {about}
             <LanguageTabs state/>
             <Introduction state/>
             <ol class="rules">
@@ -113,7 +123,7 @@ pub fn Editor(
                     <RuleEditor project_key=project_key.get_value() attribute=attribute.get_value() state rule index/>
                 </For>
             </ol>
-            <PublishDialog open=publishing project_key=project_key.get_value() attribute=attribute.get_value() state done/>
+            <PublishDialog open=publishing project_key=project_key.get_value() attribute=attribute.get_value() state doubted=pair done/>
             <Dialog open=discarding title=t!("Discard the draft?")>
                 <p>{t!("What the draft changes is lost. Published versions stay.")}</p>
                 <div class="dialog-actions">

@@ -1,9 +1,9 @@
 //! The published versions, each to be read again and compared with the one in force.
 
-use kenami_domain::view::guidelines::{Guideline, GuidelineText, GuidelineVersion};
+use kenami_domain::view::guidelines::{Guideline, GuidelineText, GuidelineVersion, VersionEffect};
 use leptos::{either::Either, prelude::*};
 
-use super::{changes::Changes, reading::Reading};
+use super::{changes::Changes, effect::Effect, reading::Reading};
 use crate::{
     api::{ApiError, guidelines::read_guideline_version},
     components::{
@@ -21,6 +21,8 @@ pub fn History(
     project_key: String,
     /// The attribute's guideline.
     guideline: Guideline,
+    /// What each version did to agreement, for reviewers and leads.
+    effects: RwSignal<Vec<VersionEffect>>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let shown = RwSignal::new(None::<GuidelineVersion>);
@@ -37,7 +39,7 @@ pub fn History(
     let items = guideline
         .history
         .iter()
-        .map(|version| view! { <VersionItem version=version.clone() in_force=current == Some(version.version) show/> })
+        .map(|version| view! { <VersionItem version=version.clone() in_force=current == Some(version.version) show effects/> })
         .collect_view();
     let list = if guideline.history.is_empty() {
         Either::Left(view! { <EmptyState title=t!("No versions yet")/> })
@@ -110,7 +112,14 @@ fn VersionItem(
     in_force: bool,
     /// Shows it.
     show: Callback<GuidelineVersion>,
+    /// What each version did to agreement.
+    effects: RwSignal<Vec<VersionEffect>>,
 ) -> impl IntoView {
+    let number = version.version;
+    let effect = move || {
+        let effect = effects.with(|effects| effects.iter().find(|effect| effect.version == number).cloned());
+        effect.map(|effect| view! { <Effect effect/> })
+    };
     let by = version.published_by.clone().unwrap_or_else(|| t!("imported").to_owned());
     let view_button = (!in_force).then(|| {
         let label = t!("View version {version}", version = version.version);
@@ -126,6 +135,7 @@ fn VersionItem(
             </div>
             <p>{version.change_note}</p>
             <p class="quiet">{by}" · "<Ago at=version.published_at/>" · "{n!(version.labels, "{count} label", "{count} labels")}</p>
+            {effect}
         </li>
     }
 }

@@ -1,8 +1,10 @@
 //! The written guidelines: reading, history, drafting, publishing.
 
 mod changes;
+mod doubt;
 mod draft;
 mod editor;
+mod effect;
 mod history;
 mod names;
 mod picker;
@@ -13,14 +15,17 @@ mod rule_editor;
 use kenami_domain::{
     roles::Role,
     schema::{Attribute, AttributeKind},
-    view::{guidelines::Guideline, project::Project},
+    view::{
+        guidelines::{Guideline, VersionEffect},
+        project::Project,
+    },
 };
-use leptos::{either::Either, prelude::*};
-use leptos_router::hooks::use_params_map;
+use leptos::{either::Either, prelude::*, task::spawn_local};
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::project::use_project;
 use crate::{
-    api::guidelines::{guidelines, read_guideline},
+    api::guidelines::{guidelines, read_guideline, version_effects},
     components::{
         alert::EmptyState,
         button::{Button, Weight},
@@ -119,11 +124,32 @@ pub fn GuidelinePage() -> impl IntoView {
     let attribute = Memo::new(move |_| params.with(|params| params.get("attribute").unwrap_or_default()));
     let resource =
         Resource::new(move || (project.key.get(), attribute.get()), |(key, attribute)| read_guideline(key, attribute));
-    let (editing, naming) = (RwSignal::new(false), RwSignal::new(false));
-    // The editor belongs to one attribute.
+    // Who comes from a confused pair goes on with the draft at once (`?edit=yes&a=drop&b=erect`).
+    let query = use_query_map();
+    let wanted = query.with_untracked(|query| query.get("edit").is_some());
+    let pair = query.with_untracked(|query| query.get("a").into_iter().chain(query.get("b")).collect::<Vec<String>>());
+    let pair = StoredValue::new(if wanted { pair } else { Vec::new() });
+    let (editing, naming) = (RwSignal::new(wanted), RwSignal::new(false));
+    // The editor, and the pair, belong to one attribute.
+    Effect::new(move |before: Option<String>| {
+        let now = attribute.get();
+        if before.is_some_and(|before| before != now) {
+            editing.set(false);
+            pair.set_value(Vec::new());
+        }
+        now
+    });
+    let effects = RwSignal::new(Vec::<VersionEffect>::new());
     Effect::new(move |_| {
-        attribute.track();
-        editing.set(false);
+        let reads =
+            project.resource.get().is_some_and(|project| project.is_ok_and(|project| project.role >= Role::Reviewer));
+        // Another version may have been published.
+        resource.track();
+        let (key, attribute) = (project.key.get(), attribute.get());
+        effects.set(Vec::new());
+        if reads {
+            load_effects(key, attribute, effects);
+        }
     });
     loaded_both(project.resource, resource, move |of_project, guideline| {
         let name = text::attribute_name(&guideline.attribute, text::language());
@@ -150,22 +176,32 @@ pub fn GuidelinePage() -> impl IntoView {
             <PageHeader title=t!("Guideline: {name}", name = name)>{actions}</PageHeader>
             {names}
             {tabs}
-            {move || if editing.get() {
+            {move || if editing.get() && lead {
                 let done = Callback::new(move |()| {
                     editing.set(false);
+                    pair.set_value(Vec::new());
                     resource.refetch();
                 });
-                Either::Left(view! { <Editor project=of_project.clone() guideline=guideline.clone() done/> })
+                Either::Left(view! { <Editor project=of_project.clone() guideline=guideline.clone() pair=pair.get_value() done/> })
             } else {
                 Either::Right(view! {
                     <div class="columns">
                         <Reading project_key=of_project.key.clone() attribute=guideline.attribute.clone() text=guideline.text.clone()/>
-                        <History project_key=of_project.key.clone() guideline=guideline.clone()/>
+                        <History project_key=of_project.key.clone() guideline=guideline.clone() effects/>
                     </div>
                 })
             }}
         }
     })
+}
+
+/// Asks what the versions did to agreement; where that fails, the history shows without.
+fn load_effects(key: String, attribute: String, effects: RwSignal<Vec<VersionEffect>>) {
+    spawn_local(async move {
+        if let Ok(found) = version_effects(key, attribute).await {
+            effects.try_set(found);
+        }
+    });
 }
 
 #[component]
