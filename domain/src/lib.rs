@@ -11,6 +11,8 @@
 //! - [`view`]: what pages and REST show.
 //! - [`agreement`]: how far annotators agree.
 //! - [`consensus`]: one answer from several.
+//! - [`statistics`]: intervals and tests.
+//! - [`error_analysis`]: what a run gets wrong, and whether one mistake explains another.
 //! - [`targets`]: what a head is trained towards.
 //! - [`csvio`]: the CSV files of votes, labels and probabilities.
 //! - [`freeze`]: a dataset from photos, votes and decisions.
@@ -25,6 +27,7 @@ pub mod answer;
 pub mod consensus;
 pub mod csvio;
 pub mod dataset;
+pub mod error_analysis;
 pub mod freeze;
 pub mod gold;
 pub mod keys;
@@ -36,6 +39,7 @@ pub mod roles;
 pub mod run_config;
 pub mod schema;
 pub mod split;
+pub mod statistics;
 pub mod targets;
 pub mod view;
 pub mod votes;

@@ -13,11 +13,10 @@ use std::{
 };
 
 use common::{demo_file, drawn};
-use kenami_domain::dataset::Split;
+use kenami_domain::{dataset::Split, statistics::mcnemar};
 use kenami_trainer::{
     Error, Event, Observer, Silent, WeightsInput,
     experiment::{CellState, ExperimentRequest, Measure, Plan, Results, run},
-    statistics::mcnemar,
 };
 
 const PLAN: &str = r#"

@@ -4,6 +4,7 @@
 
 pub mod annotate;
 pub mod dataset;
+pub mod errors;
 pub mod gold;
 pub mod grid;
 pub mod guidelines;

@@ -9,6 +9,7 @@ use kenami_domain::{
     dataset::Split,
     metrics::{CurveRow, Metrics},
     run_config::RunConfig,
+    statistics::{McNemar, PairedDifference, Summary, mcnemar, paired_difference, summary},
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use super::{ExperimentRequest, cell_dir, read_metrics};
 use crate::{
     data::{file_name, head_data},
     error::{Error, Result},
-    statistics::{McNemar, PairedDifference, Summary, mcnemar, paired_difference, summary},
+    
 };
 
 /// Confidence of the intervals.

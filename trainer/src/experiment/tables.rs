@@ -5,10 +5,12 @@ use std::{
     io::{self, Write},
 };
 
-use kenami_domain::dataset::Split;
+use kenami_domain::{
+    dataset::Split,
+    statistics::{PairedDifference, Summary},
+};
 
 use super::results::{CellState, Measure, Results};
-use crate::statistics::{PairedDifference, Summary};
 
 /// Where there is no figure.
 const NONE: &str = "–";
