@@ -29,7 +29,7 @@ use crate::{
         project::ProjectShell,
         projects::ProjectsPage,
         quiz::QuizPage,
-        runs::{RunPage, RunsPage},
+        runs::{RunPage, RunsPage, errors::RunErrorsPage},
         settings::SettingsPage,
         sign_in::SignInPage,
         suggestions::SuggestionsPage,
@@ -102,6 +102,7 @@ pub fn App() -> impl IntoView {
                         <ParentRoute path=path!("runs") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=RunsPage ssr=SsrMode::Async/>
                             <Route path=path!(":id") view=RunPage ssr=SsrMode::Async/>
+                            <Route path=path!(":id/errors") view=RunErrorsPage ssr=SsrMode::Async/>
                         </ParentRoute>
                         <Route path=path!("import") view=ImportPage ssr=SsrMode::Async/>
                         <Route path=path!("members") view=MembersPage ssr=SsrMode::Async/>

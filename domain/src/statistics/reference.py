@@ -31,3 +31,19 @@ n1, n0, n, hits = a + b, c + d, a + b + c + d, a + c
 above, below = (a * n0 / n).sum(), (c * n1 / n).sum()
 error = np.sqrt(((hits * n1 * n0 - a * c * n) / n**2).sum() / (above * below))
 print("interval", *[float(above / below * np.exp(s * stats.norm.ppf(0.975) * error)) for s in (-1, 1)])
+
+# What the tests of experiment/contrast.rs and learning_curve.rs compare with.
+signs = {"+": 1, "-": -1, "=": 0}
+d = np.array([[signs[c] for c in seed] for seed in ["++=-=+==", "+==-==+=", "+=+=====", "=+=-=+=="]], dtype=float)
+photos, seeds = d.mean(axis=0), d.mean(axis=1)
+a, b = photos.var(ddof=1) / len(photos), seeds.var(ddof=1) / len(seeds)
+freedom = (a + b) ** 2 / (a**2 / (len(photos) - 1) + b**2 / (len(seeds) - 1))
+reach = stats.t.ppf(0.975, freedom) * np.sqrt(a + b)
+room = (0.01 / (stats.norm.ppf(0.975) + stats.norm.ppf(0.8))) ** 2
+print("contrast", d.mean(), float(d.mean() - reach), float(d.mean() + reach), freedom, photos.var(ddof=1), seeds.var(ddof=1))
+print("needed", photos.var(ddof=1) / (room / 2), seeds.var(ddof=1) / (room / 2), b < room / 2)
+from scipy.optimize import curve_fit
+
+n, e = np.array([50, 100, 200, 400, 800.0]), np.array([0.41, 0.33, 0.285, 0.26, 0.235])
+law, _ = curve_fit(lambda n, c, a, b: c + a * n**-b, n, e, p0=(0.2, 1, 0.5), bounds=([0, 0, 0.05], [1, 100, 2]), xtol=1e-14, ftol=1e-14)
+print("law", *[float(x) for x in law], float(((e - law[0] - law[1] * n ** -law[2]) ** 2).sum()))

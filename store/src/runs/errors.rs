@@ -37,7 +37,7 @@ pub async fn errors(actor: &Actor, db: &Db, project: &str, run_id: i64, sample: 
     let access = rights::require(actor, db, Operation::ReadDatasets, project).await?;
     let mut connection = db.acquire().await?;
     let run = sqlx::query!(
-        r#"SELECT r.name, r.dataset_id, r.metrics AS "metrics?: Json<Metrics>", d.manifest AS "manifest: Json<Manifest>"
+        r#"SELECT r.name, r.dataset_id, r.metrics, d.manifest AS "manifest: Json<Manifest>"
            FROM runs r JOIN datasets d ON d.id = r.dataset_id WHERE r.id = $1 AND r.project_id = $2"#,
         run_id,
         access.project_id,
@@ -45,7 +45,9 @@ pub async fn errors(actor: &Actor, db: &Db, project: &str, run_id: i64, sample: 
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(Error::NotFound("run"))?;
-    let metrics = run.metrics.ok_or_else(|| Error::Conflict("the run has not finished".to_owned()))?.0;
+    let metrics = run.metrics.ok_or_else(|| Error::Conflict("the run has not finished".to_owned()))?;
+    let metrics: Metrics = serde_json::from_value(metrics)
+        .map_err(|error| Error::Conflict(format!("the run's results cannot be read: {error}")))?;
     let attributes = run.manifest.schema.attributes.clone();
     let judged = judged(&mut connection, run_id, sample, &attributes).await?;
     let priors = run.manifest.0.priors;
@@ -179,10 +181,9 @@ impl Found {
         let attribute = &errors.attributes[head];
         let is_given = |(_, attribute): &(usize, &Attribute)| attribute.kind == AttributeKind::Given;
         let given = errors.attributes.iter().enumerate().filter(is_given).map(|(number, _)| number);
-        let groups = std::iter::once(head).chain(given.filter(|by| *by != head)).map(|by| ScoreGroup {
-            by: errors.attributes[by].key.clone(),
-            scores: errors.scores(head, by),
-        });
+        let groups = std::iter::once(head)
+            .chain(given.filter(|by| *by != head))
+            .map(|by| ScoreGroup { by: errors.attributes[by].key.clone(), scores: errors.scores(head, by) });
         let mut confused = errors.confused(head);
         confused.truncate(PAIRS);
         let is = |key: &str, value: u32| attribute.values[value as usize].key == key;

@@ -10,6 +10,7 @@ use kenami_domain::{
     schema::{Attribute, AttributeKind, Prior, Texts},
     view::{
         dataset::FreezeInput,
+        errors::Sample,
         gold::GoldRow,
         grid::{GridAnswer, GridSubmission},
         guidelines::{Doubt, DraftEdit, GuidelineText, NamesEdit},
@@ -300,7 +301,8 @@ fn datasets_and_jobs() -> Vec<Call> {
         Work: runs::store_held_out(g.run_id, &[Prediction {
             position: 0, attribute: "ear".to_owned(), distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
         }]);
-        Work: runs::finish(g.run_id, json!({}), "runs/1");
+        Work: runs::finish(g.run_id, json!({ "heads": {}, "seconds": 1, "images_per_second": 1 }), "runs/1");
+        ReadDatasets: runs::errors(PETS, g.run_id, Sample::Unseen);
         Train: runs::cancel(PETS, g.run_id);
         ImportPhotos: jobs::create(PETS, JobKind::Import, json!({}));
         ExportDataset: jobs::create(PETS, JobKind::Export, json!({}));

@@ -7,6 +7,7 @@ use kenami_domain::{
     schema::Texts,
     view::{
         dataset::FreezeInput,
+        errors::Sample,
         grid::{GridAnswer, GridSubmission},
         guidelines::{DraftEdit, ExampleEdit, RuleEdit},
         quiz::QuizSubmission,
@@ -94,6 +95,7 @@ fn of_another_project() -> Vec<Call> {
         ReadDatasets: runs::find(OTHER, "first");
         ReadDatasets: runs::artifacts(OTHER, g.run_id);
         ReadDatasets: runs::file(OTHER, g.run_id, "curves.csv");
+        ReadDatasets: runs::errors(OTHER, g.run_id, Sample::Unseen);
         ReadDatasets: runs::mistakes(OTHER, g.run_id, &MistakeFilter {
             head: "ear".to_owned(), ..MistakeFilter::default()
         }, 10);

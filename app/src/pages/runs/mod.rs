@@ -2,14 +2,16 @@
 //!
 //! - [`chart`]: curves as pictures.
 //! - [`series`]: points that arrive become curves.
-//! - `start`: the form; `live`: a run in progress; `results`, `confusion`, `mistakes`: what it measured.
+//! - `start`: the form; `live`: a run in progress; `results`, `confusion`, `mistakes`: what it measured; [`errors`]: what it gets
+//!   wrong, and why.
 
 pub mod chart;
 pub mod series;
 
 mod choices;
 mod confusion;
-mod files;
+pub mod errors;
+pub(crate) mod files;
 mod live;
 mod mistakes;
 mod results;
