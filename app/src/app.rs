@@ -25,6 +25,7 @@ use crate::{
         members::MembersPage,
         not_found::NotFoundPage,
         overview::OverviewPage,
+        pay::{ExperimentPage, PayPage},
         progress::ProgressPage,
         project::ProjectShell,
         projects::ProjectsPage,
@@ -103,6 +104,10 @@ pub fn App() -> impl IntoView {
                             <Route path=path!("") view=RunsPage ssr=SsrMode::Async/>
                             <Route path=path!(":id") view=RunPage ssr=SsrMode::Async/>
                             <Route path=path!(":id/errors") view=RunErrorsPage ssr=SsrMode::Async/>
+                        </ParentRoute>
+                        <ParentRoute path=path!("pay") view=Outlet ssr=SsrMode::Async>
+                            <Route path=path!("") view=PayPage ssr=SsrMode::Async/>
+                            <Route path=path!(":id") view=ExperimentPage ssr=SsrMode::Async/>
                         </ParentRoute>
                         <Route path=path!("import") view=ImportPage ssr=SsrMode::Async/>
                         <Route path=path!("members") view=MembersPage ssr=SsrMode::Async/>

@@ -69,12 +69,7 @@ pub struct Needed {
 }
 
 /// From pairs of (other right, variant right), a map of photos for each seed. `None` where no photo has pairs under all seeds.
-pub(super) fn contrast(
-    head: &str,
-    variant: &str,
-    against: &str,
-    by_seed: &[&Pairs],
-) -> Option<Contrast> {
+pub(super) fn contrast(head: &str, variant: &str, against: &str, by_seed: &[&Pairs]) -> Option<Contrast> {
     let first = by_seed.first()?;
     let photos: Vec<&String> =
         first.keys().filter(|photo| by_seed.iter().all(|seed| seed.contains_key(*photo))).collect();

@@ -22,7 +22,7 @@ pub const LEVEL: f64 = 0.95;
 const SPLITS: [Split; 2] = [Split::Validation, Split::Test];
 
 /// `experiment.json`: an experiment's results. Shares are 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Results {
     /// What stands over the tables.
@@ -196,19 +196,18 @@ impl Hits {
         cell.entry((head.to_owned(), split)).or_default().insert(photo.to_owned(), right);
     }
 
+    /// Whether photos of this cell are here.
+    pub fn has(&self, variant: &str, seed: u64) -> bool {
+        self.0.contains_key(&(variant.to_owned(), seed))
+    }
+
     /// A cell's photos of a head and split; none where it has not finished or has no such head.
     pub fn of(&self, variant: &str, seed: u64, head: &str, split: Split) -> Option<&BTreeMap<String, bool>> {
         self.0.get(&(variant.to_owned(), seed))?.get(&(head.to_owned(), split))
     }
 
     /// Per seed that both have finished: the test photos that both predicted, with whether `against` and `variant` are right.
-    fn pairs(
-        &self,
-        head: &str,
-        variant: &str,
-        against: &str,
-        seeds: &[u64],
-    ) -> Vec<(u64, Pairs)> {
+    fn pairs(&self, head: &str, variant: &str, against: &str, seeds: &[u64]) -> Vec<(u64, Pairs)> {
         let of_seed = |seed: &u64| {
             let (first, second) =
                 (self.of(against, *seed, head, Split::Test)?, self.of(variant, *seed, head, Split::Test)?);

@@ -5,6 +5,7 @@
 pub mod annotate;
 pub mod dataset;
 pub mod errors;
+pub mod experiment;
 pub mod gold;
 pub mod grid;
 pub mod guidelines;

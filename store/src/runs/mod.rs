@@ -7,6 +7,7 @@ mod read;
 pub(crate) mod unseen;
 mod work;
 
+pub(crate) use create::check_weights;
 pub use create::{cancel, create};
 pub use errors::errors;
 pub use mistakes::{MistakeFilter, mistakes};

@@ -19,7 +19,7 @@ use kenami_domain::{
 use kenami_store::{
     annotate, datasets,
     error::Error,
-    gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
+    experiments, gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter},
     suggestions, tokens,
@@ -100,6 +100,8 @@ fn of_another_project() -> Vec<Call> {
             head: "ear".to_owned(), ..MistakeFilter::default()
         }, 10);
         Train: runs::cancel(OTHER, g.run_id);
+        ReadDatasets: experiments::get(OTHER, g.experiment_id);
+        Train: experiments::cancel(OTHER, g.experiment_id);
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
 };
 
 use kenami_domain::{
+    experiment::Hits,
     metrics::Metrics,
     run_config::{RunConfig, WeightsKind, weights_kind},
 };
@@ -91,7 +92,7 @@ pub fn run(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Resul
     }
     fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
     let cells = plan.variants.len() * plan.seeds.len();
-    let mut hashes = BTreeMap::new();
+    let (mut hashes, mut hits) = (BTreeMap::new(), Hits::default());
     let mut states: Vec<(String, u64, CellState)> = Vec::new();
     // Seed by seed: an experiment that is broken off has whole pairs to compare.
     let matrix = plan.seeds.iter().flat_map(|seed| plan.variants.iter().map(move |variant| (variant, *seed)));
@@ -111,7 +112,7 @@ pub fn run(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Resul
             match train_cell(request, dataset, config, &dir, &identity, observer) {
                 Ok(_) => CellState::Finished,
                 Err(Error::Cancelled) => {
-                    report(request, &states)?;
+                    report(request, &states, &mut hits)?;
                     return Err(Error::Cancelled);
                 }
                 Err(error) => {
@@ -123,10 +124,10 @@ pub fn run(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Resul
         };
         states.push((variant.name.clone(), seed, state));
         if !finished {
-            report(request, &states)?;
+            report(request, &states, &mut hits)?;
         }
     }
-    report(request, &states)
+    report(request, &states, &mut hits)
 }
 
 /// A cell's folder.
@@ -207,8 +208,8 @@ fn read_metrics(dir: &Path) -> Result<Metrics> {
 }
 
 /// Gathers what is finished and writes the experiment's files.
-fn report(request: &ExperimentRequest, states: &[(String, u64, CellState)]) -> Result<Results> {
-    let results = results::gather(request, states)?;
+fn report(request: &ExperimentRequest, states: &[(String, u64, CellState)], hits: &mut Hits) -> Result<Results> {
+    let results = results::gather(request, states, hits)?;
     let dir = &request.out_dir;
     write_atomically(&dir.join(RESULTS), |file| {
         serde_json::to_writer_pretty(&mut *file, &results)?;

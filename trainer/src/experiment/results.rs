@@ -17,10 +17,14 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Reads the finished cells and computes everything.
-pub(super) fn gather(request: &ExperimentRequest, states: &[(String, u64, CellState)]) -> Result<Results> {
+/// Reads the finished cells and computes everything; `hits` keeps what has been read of them.
+pub(super) fn gather(
+    request: &ExperimentRequest,
+    states: &[(String, u64, CellState)],
+    hits: &mut Hits,
+) -> Result<Results> {
     let plan = &request.plan;
-    let (mut cells, mut hits) = (Vec::new(), Hits::default());
+    let mut cells = Vec::new();
     for (variant, seed, state) in states {
         let mut cell =
             Cell { variant: variant.clone(), seed: *seed, state: state.clone(), seconds: None, heads: BTreeMap::new() };
@@ -29,7 +33,9 @@ pub(super) fn gather(request: &ExperimentRequest, states: &[(String, u64, CellSt
             let metrics = read_metrics(&dir)?;
             cell.seconds = Some(metrics.seconds);
             cell.heads = figures_of(&metrics);
-            read_hits(request, (variant, *seed), &dir.join("predictions.csv"), &mut hits)?;
+            if !hits.has(variant, *seed) {
+                read_hits(request, (variant, *seed), &dir.join("predictions.csv"), hits)?;
+            }
         }
         cells.push(cell);
     }
@@ -54,8 +60,8 @@ pub(super) fn gather(request: &ExperimentRequest, states: &[(String, u64, CellSt
         curves: Vec::new(),
     };
     results.summarise();
-    results.compare(&hits);
-    results.curves = learning_curve::of_cells(&results.cells, &shares(plan), &plan.seeds, &hits);
+    results.compare(hits);
+    results.curves = learning_curve::of_cells(&results.cells, &shares(plan), &plan.seeds, hits);
     Ok(results)
 }
 

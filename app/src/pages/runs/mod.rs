@@ -69,8 +69,10 @@ pub fn RunsPage() -> impl IntoView {
         };
         let (none, no_datasets) = (runs.is_empty(), datasets.is_empty());
         let datasets_href = format!("/p/{}/datasets", project.key);
+        let pay_href = format!("/p/{}/pay", project.key);
         view! {
             <PageHeader title=t!("Runs") lead=t!("A run trains one model with a head per attribute on a frozen dataset.")>
+                <a class="button" href=pay_href>{t!("Do the labels pay?")}</a>
                 {(!none).then(start)}
             </PageHeader>
             {if none {

@@ -143,7 +143,7 @@ fn verdict(explanation: &Explanation, names: &Names) -> String {
                 attribute = attribute
             )
         });
-        return [Some(nothing), few].into_iter().flatten().collect::<Vec<_>>().join(t!(" "));
+        return [Some(nothing), few].into_iter().flatten().collect::<Vec<_>>().join(" ");
     }
     if there < elsewhere {
         return t!(
@@ -168,7 +168,7 @@ fn verdict(explanation: &Explanation, names: &Names) -> String {
             t!("Among photos of the same {given} it is not certain: those that are hard in {given} may be hard in {attribute} as well.", given = given, attribute = attribute)
         }
     });
-    [Some(together), within].into_iter().flatten().collect::<Vec<_>>().join(t!(" "))
+    [Some(together), within].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Two confused values and the attribute that tells them apart.

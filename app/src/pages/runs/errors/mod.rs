@@ -14,6 +14,7 @@ use kenami_domain::view::{
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+pub use self::explain::chance;
 use self::{explain::Explanations, head::Head};
 use crate::{
     api::{self, ApiError},
