@@ -26,11 +26,12 @@ use crate::{
         members::MembersPage,
         not_found::NotFoundPage,
         overview::OverviewPage,
+        pay::{ExperimentPage, PayPage},
         progress::ProgressPage,
         project::ProjectShell,
         projects::ProjectsPage,
         quiz::QuizPage,
-        runs::{RunPage, RunsPage},
+        runs::{RunPage, RunsPage, errors::RunErrorsPage},
         schema::SchemaPage,
         settings::SettingsPage,
         sign_in::SignInPage,
@@ -108,6 +109,11 @@ pub fn App() -> impl IntoView {
                         <ParentRoute path=path!("runs") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=RunsPage ssr=SsrMode::Async/>
                             <Route path=path!(":id") view=RunPage ssr=SsrMode::Async/>
+                            <Route path=path!(":id/errors") view=RunErrorsPage ssr=SsrMode::Async/>
+                        </ParentRoute>
+                        <ParentRoute path=path!("pay") view=Outlet ssr=SsrMode::Async>
+                            <Route path=path!("") view=PayPage ssr=SsrMode::Async/>
+                            <Route path=path!(":id") view=ExperimentPage ssr=SsrMode::Async/>
                         </ParentRoute>
                         <Route path=path!("import") view=ImportPage ssr=SsrMode::Async/>
                         <Route path=path!("members") view=MembersPage ssr=SsrMode::Async/>

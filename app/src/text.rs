@@ -85,6 +85,7 @@ pub fn job_kind_name(kind: JobKind) -> &'static str {
         JobKind::Export => t!("Export"),
         JobKind::Train => t!("Training"),
         JobKind::Predict => t!("Prediction"),
+        JobKind::Experiment => t!("Comparison"),
     }
 }
 

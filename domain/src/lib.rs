@@ -11,6 +11,9 @@
 //! - [`view`]: what pages and REST show.
 //! - [`agreement`]: how far annotators agree.
 //! - [`consensus`]: one answer from several.
+//! - [`statistics`]: intervals and tests.
+//! - [`error_analysis`]: what a run gets wrong, and whether one mistake explains another.
+//! - [`experiment`]: variants of a configuration compared over seeds; [`learning_curve`]: what more labels would bring.
 //! - [`targets`]: what a head is trained towards.
 //! - [`csvio`]: the CSV files of votes, labels and probabilities.
 //! - [`freeze`]: a dataset from photos, votes and decisions.
@@ -25,17 +28,21 @@ pub mod answer;
 pub mod consensus;
 pub mod csvio;
 pub mod dataset;
+pub mod error_analysis;
+pub mod experiment;
 pub mod freeze;
 pub mod gold;
 pub mod keys;
 pub mod label_issues;
 pub mod language;
+pub mod learning_curve;
 pub mod metrics;
 pub mod names;
 pub mod roles;
 pub mod run_config;
 pub mod schema;
 pub mod split;
+pub mod statistics;
 pub mod targets;
 pub mod view;
 pub mod votes;

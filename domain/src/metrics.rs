@@ -178,6 +178,29 @@ pub struct ConfusedPair {
     pub images: Vec<String>,
 }
 
+/// A run's Grad-CAM overlays, found by head and photo: files `cam/HEAD/RANK_PHOTO.png`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overlays(BTreeMap<(String, String), String>);
+
+impl Overlays {
+    /// Those among a run's files.
+    pub fn of(files: &[String]) -> Self {
+        let overlay = |file: &String| {
+            let (head, name) = file.strip_prefix("cam/")?.strip_suffix(".png")?.split_once('/')?;
+            let (_, photo) = name.split_once('_')?;
+            Some(((head.to_owned(), photo.to_owned()), file.clone()))
+        };
+        Self(files.iter().filter_map(overlay).collect())
+    }
+
+    /// The file for an image of the dataset (`images/a.jpg`), if there is one.
+    pub fn find(&self, head: &str, image: &str) -> Option<&str> {
+        let name = image.rsplit('/').next().unwrap_or(image);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        self.0.get(&(head.to_owned(), stem.to_owned())).map(String::as_str)
+    }
+}
+
 /// One row of `curves.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CurveRow {
@@ -189,4 +212,18 @@ pub struct CurveRow {
     pub series: String,
     /// The value at the epoch's end.
     pub value: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlays_are_found_by_head_and_image() {
+        let files = ["cam/breed/001_pug_1.png", "cam/ear/012_pug_1.png", "curves.png", "cam/x.png"].map(str::to_owned);
+        let overlays = Overlays::of(&files);
+        assert_eq!(overlays.find("ear", "images/pug_1.jpg"), Some("cam/ear/012_pug_1.png"));
+        assert_eq!(overlays.find("breed", "pug_1"), Some("cam/breed/001_pug_1.png"));
+        assert_eq!(overlays.find("coat", "images/pug_1.jpg"), None);
+    }
 }

@@ -69,11 +69,12 @@ fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Export => "export",
         JobKind::Train => "train",
         JobKind::Predict => "predict",
+        JobKind::Experiment => "experiment",
     }
 }
 
 fn parse_kind(name: &str) -> Result<JobKind> {
-    [JobKind::Import, JobKind::Export, JobKind::Train, JobKind::Predict]
+    [JobKind::Import, JobKind::Export, JobKind::Train, JobKind::Predict, JobKind::Experiment]
         .into_iter()
         .find(|kind| kind_name(*kind) == name)
         .ok_or_else(|| Error::internal(format!("unknown job kind {name}")))
@@ -95,7 +96,7 @@ fn operation_of(kind: JobKind) -> Operation {
     match kind {
         JobKind::Import => Operation::ImportPhotos,
         JobKind::Export => Operation::ExportDataset,
-        JobKind::Train | JobKind::Predict => Operation::Train,
+        JobKind::Train | JobKind::Predict | JobKind::Experiment => Operation::Train,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod curves;
 pub mod datasets;
 pub mod db;
 pub mod error;
+pub mod experiments;
 pub mod gold;
 pub mod grid;
 pub mod guidelines;

@@ -9,6 +9,7 @@ use kenami_domain::{
     roles::Role,
     view::{
         dataset::FreezeInput,
+        errors::Sample,
         job::{JobKind, JobState},
         run::{CurvePoint, RunDetail, TrainInput},
     },
@@ -280,4 +281,61 @@ async fn crowdlab_freezes_with_a_runs_predictions(db: PgPool) {
         let drop = item.item.targets["ear"]["drop"];
         assert_eq!(drop < 1.0, before.item.split != Split::Validation, "{} {drop}", item.item.image);
     }
+}
+
+/// Only photos that the model has not seen count; a wrong ear goes with a wrong breed on all of them but one.
+#[sqlx::test(migrations = "../migrations")]
+async fn errors_are_those_of_unseen_photos(db: PgPool) {
+    let (world, dataset) = frozen(db).await;
+    let run = start(&world, dataset, "one").await.row.id;
+    let rae = world.member("rae", Role::Reviewer).await;
+    let errors = async |sample| runs::errors(&rae, &world.db, PETS, run, sample).await;
+    assert!(matches!(errors(Sample::Unseen).await, Err(Error::Conflict(_))), "it has not finished");
+    let items = datasets::items(&Actor::System, &world.db, PETS, "v1").await.unwrap();
+    let of = |split: Split| items.iter().filter(move |item| item.item.split == split && item.item.masks["ear"] == 1);
+    let (train, validation, test) = (of(Split::Train), of(Split::Validation), of(Split::Test));
+    let (train, validation, test): (Vec<_>, Vec<_>, Vec<_>) = (train.collect(), validation.collect(), test.collect());
+    // All training photos would be right; of the test photos the first three have a wrong ear, and of these two a wrong breed.
+    let mut predictions = Vec::new();
+    for (place, item) in test.iter().chain(&validation).chain(&train).enumerate() {
+        let ear = if place < 3 { [("erect", 0.7), ("drop", 0.2)] } else { [("drop", 0.9), ("erect", 0.1)] };
+        let breed = item.item.given["breed"].as_str();
+        let other = if breed == "pug" { "poodle" } else { "pug" };
+        let breed = if place < 2 { [(other, 0.8), (breed, 0.2)] } else { [(breed, 0.8), (other, 0.2)] };
+        predictions.push(prediction(item.position, "ear", &ear));
+        predictions.push(prediction(item.position, "breed", &breed));
+    }
+    runs::store_predictions(&Actor::System, &world.db, run, &predictions).await.unwrap();
+    let image = test[0].item.image.trim_start_matches("images/").trim_end_matches(".jpg");
+    let overlay = format!("cam/ear/001_{image}.png");
+    let metrics = json!({ "heads": {}, "seconds": 1.0, "images_per_second": 1.0, "files": [overlay] });
+    runs::finish(&Actor::System, &world.db, run, metrics, "runs/1").await.unwrap();
+
+    let found = errors(Sample::Unseen).await.unwrap();
+    assert_eq!((found.test, found.validation, found.folds), (test.len() as i64, validation.len() as i64, 0));
+    let [ear, breed] = &found.heads[..] else { panic!("{:?}", found.heads) };
+    assert_eq!(
+        (ear.attribute.as_str(), ear.given, breed.attribute.as_str(), breed.given),
+        ("ear", false, "breed", true)
+    );
+    let unseen = (test.len() + validation.len()) as i64;
+    assert_eq!((ear.score.photos, ear.score.right, breed.score.right), (unseen, unseen - 3, unseen - 2));
+    let [pair] = &ear.confused[..] else { panic!("one pair") };
+    assert_eq!((pair.pair.answer.as_str(), pair.pair.predicted.as_str(), pair.pair.count), ("drop", "erect", 3));
+    assert_eq!(pair.cases.len(), 3);
+    assert!((pair.cases[0].loss + 0.2f64.ln()).abs() < 1e-6 && pair.cases.iter().all(|case| case.split == Split::Test));
+    let with_overlay: Vec<_> = ear.losses.iter().filter_map(|case| case.overlay.clone()).collect();
+    assert_eq!(with_overlay, [overlay]);
+    assert_eq!(ear.groups.iter().map(|group| group.by.as_str()).collect::<Vec<_>>(), ["ear", "breed"]);
+    let [explanation] = &found.explanations[..] else { panic!("breed by ear") };
+    assert_eq!((explanation.table.group_hit, explanation.table.group_miss, explanation.table.other_hit), (2, 1, 0));
+    assert_eq!(errors(Sample::Test).await.unwrap().validation, 0);
+
+    // Folds judge the training photos, and count there instead of the run's model.
+    let held_out: Vec<_> = train.iter().map(|item| prediction(item.position, "ear", &[("erect", 1.0)])).collect();
+    runs::store_held_out(&Actor::System, &world.db, run, &held_out).await.unwrap();
+    let found = errors(Sample::Unseen).await.unwrap();
+    assert_eq!((found.folds, found.heads[0].score.photos), (train.len() as i64, unseen + train.len() as i64));
+    assert_eq!(found.heads[0].score.right, unseen - 3);
+    assert_eq!(found.heads[1].score.photos, unseen, "no fold has judged the breed");
 }

@@ -47,7 +47,6 @@ mod round;
 mod run;
 pub mod sampler;
 pub mod schedule;
-pub mod statistics;
 mod stop;
 pub mod tensorboard;
 mod train;

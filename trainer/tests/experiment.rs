@@ -13,11 +13,10 @@ use std::{
 };
 
 use common::{demo_file, drawn};
-use kenami_domain::dataset::Split;
+use kenami_domain::{dataset::Split, learning_curve::Refusal, statistics::mcnemar};
 use kenami_trainer::{
     Error, Event, Observer, Silent, WeightsInput,
     experiment::{CellState, ExperimentRequest, Measure, Plan, Results, run},
-    statistics::mcnemar,
 };
 
 const PLAN: &str = r#"
@@ -49,6 +48,7 @@ fn request(out_dir: &Path, plan: &str) -> ExperimentRequest {
         out_dir: out_dir.to_owned(),
         cache_dir: None,
         weights: Some(WeightsInput::Bytes(demo_file().into())),
+        keep_weights: true,
     }
 }
 
@@ -140,15 +140,51 @@ fn an_experiment_is_broken_off_goes_on_and_says_what_its_runs_say() {
         let only = |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|(a, b)| **a && !**b).count() as u64;
         let counts = (only(&a, &b), only(&b, &a));
         total = (total.0 + counts.0, total.1 + counts.1);
-        let found = results.comparisons.iter().find(|c| c.variant == "hopeless" && c.seed == Some(seed)).unwrap();
+        let found = results
+            .comparisons
+            .iter()
+            .find(|c| c.against == "baseline" && c.variant == "hopeless" && c.seed == Some(seed))
+            .unwrap();
         assert_eq!((found.photos, found.test), (9, mcnemar(counts.0, counts.1)));
     }
-    let pooled = results.comparisons.iter().find(|c| c.variant == "hopeless" && c.seed.is_none()).unwrap();
+    let pooled = results
+        .comparisons
+        .iter()
+        .find(|c| c.against == "baseline" && c.variant == "hopeless" && c.seed.is_none())
+        .unwrap();
     assert_eq!((pooled.photos, pooled.test), (18, mcnemar(total.0, total.1)));
     assert!(total.0 > 0, "the comparison compares nothing");
 
     let stored: Results = serde_json::from_str(&read(&dir.path().join("experiment.json"))).unwrap();
     assert_eq!(stored, results);
+}
+
+#[test]
+fn shares_of_the_labels_make_a_curve_and_are_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let share =
+        |name: &str, share: f64| format!("[[variant]]\nname = \"{name}\"\nlabels = {share}\n[variant.heads.ear]\n");
+    let plan = format!("{}{}{}", PLAN.replace("epochs = 4", "epochs = 1"), share("half", 0.5), share("whole", 1.0));
+    let request = ExperimentRequest { keep_weights: false, ..request(dir.path(), &plan) };
+    let results = run(&request, &Silent).unwrap();
+    assert_eq!(results.variants, ["baseline", "both", "hopeless"]);
+    assert!(results.comparisons.iter().all(|comparison| results.variants.contains(&comparison.variant)));
+    let [curve] = &results.curves[..] else { panic!("{:?}", results.curves) };
+    assert_eq!((curve.head.as_str(), curve.seeds, curve.points.len()), ("ear", 2, 2));
+    assert!(curve.points[0].labels < curve.points[1].labels);
+    assert_eq!(curve.refused, Some(Refusal::TooFewRuns));
+    // Labels are those that the cells were trained on; the accuracy is that of validation and test together.
+    let metrics: serde_json::Value = serde_json::from_str(&read(&dir.path().join("half/seed-3/metrics.json"))).unwrap();
+    let ear = &metrics["heads"]["ear"];
+    let photos = ["validation", "test"].map(|split| ear[split]["n"].as_u64().unwrap());
+    assert_eq!(curve.photos as u64, photos[0] + photos[1]);
+    assert!(curve.points[0].labels >= ear["train"]["n"].as_f64().unwrap() - 1.0);
+    assert!(!dir.path().join("half/seed-3/model.safetensors").exists());
+    // Without the weights the cells are still finished.
+    let written = || fs::metadata(dir.path().join("half/seed-1/metrics.json")).unwrap().modified().unwrap();
+    let before = written();
+    assert_eq!(run(&request, &Silent).unwrap(), results);
+    assert_eq!(written(), before);
 }
 
 #[test]

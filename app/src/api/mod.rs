@@ -5,6 +5,7 @@
 pub mod annotate;
 pub mod datasets;
 mod error;
+pub mod experiments;
 pub mod gold;
 pub mod grid;
 pub mod guidelines;

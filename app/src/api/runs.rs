@@ -4,6 +4,7 @@ use kenami_domain::{
     dataset::Split,
     view::{
         Page,
+        errors::{RunErrors, Sample},
         run::{Mistake, RunDetail, RunRow},
     },
 };
@@ -59,4 +60,11 @@ pub async fn mistakes(
     let (actor, db) = super::server()?;
     let filter = MistakeFilter { head, answer: Some(answer), predicted: Some(predicted), split, cursor };
     Ok(kenami_store::runs::mistakes(&actor, &db, &key, run_id, &filter, MISTAKES).await?)
+}
+
+/// What a finished run gets wrong on photos that it has not seen.
+#[server(prefix = "/fn")]
+pub async fn read_run_errors(key: String, run_id: i64, sample: Sample) -> Result<RunErrors, ApiError> {
+    let (actor, db) = super::server()?;
+    Ok(kenami_store::runs::errors(&actor, &db, &key, run_id, sample).await?)
 }

@@ -14,6 +14,7 @@ pub mod join;
 pub mod members;
 pub mod not_found;
 pub mod overview;
+pub mod pay;
 pub mod progress;
 pub mod project;
 pub mod projects;

@@ -16,6 +16,8 @@ pub enum JobKind {
     Train,
     /// Predicts photos with a run.
     Predict,
+    /// Trains an experiment's runs.
+    Experiment,
 }
 
 /// Where a job stands.

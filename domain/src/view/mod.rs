@@ -4,6 +4,8 @@
 
 pub mod annotate;
 pub mod dataset;
+pub mod errors;
+pub mod experiment;
 pub mod gold;
 pub mod grid;
 pub mod guidelines;

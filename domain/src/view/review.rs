@@ -109,8 +109,12 @@ pub struct Disagreement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Opinion {
-    /// The run's name.
+    /// The run's id.
+    pub run_id: i64,
+    /// Its name.
     pub run: String,
+    /// The run's file that shows where its network looked, if it has one of this photo and attribute.
+    pub overlay: Option<String>,
     /// Value keys with their probabilities, the most probable first.
     pub probabilities: Vec<(String, f64)>,
 }

@@ -55,6 +55,7 @@ pub async fn run(args: ExperimentArgs) -> Result<()> {
         out_dir: args.out.clone(),
         cache_dir: args.cache.clone(),
         weights: if demo { Some(demo_weights()?) } else { None },
+        keep_weights: true,
     };
     let results = train(request).await?;
     if args.json {

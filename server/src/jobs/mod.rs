@@ -1,5 +1,6 @@
 //! Long work: a worker takes jobs from the database, says how far it is, and can be stopped and started again.
 
+mod experiment;
 mod import;
 mod progress;
 mod train;

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Ended, Progress, import, train};
+use super::{Ended, Progress, experiment, import, train};
 use crate::cli::Context;
 
 /// Jobs at once: an import need not wait for a training.
@@ -152,6 +152,7 @@ async fn work(context: Context, job: ClaimedJob, progress: Progress) -> anyhow::
     match job.kind {
         JobKind::Import => import::work(&context, &job, &progress).await,
         JobKind::Train => train::work(&context, &job, &progress).await,
+        JobKind::Experiment => experiment::work(&context, &job, &progress).await,
         JobKind::Export | JobKind::Predict => anyhow::bail!("no worker of this version does such jobs"),
     }
 }
@@ -161,6 +162,7 @@ async fn clean_up(context: &Context, kind: JobKind, payload: &serde_json::Value)
     let folder = match kind {
         JobKind::Import => import::folder(context, payload),
         JobKind::Train => train::folder(context, payload),
+        JobKind::Experiment => experiment::folder(context, payload),
         JobKind::Export | JobKind::Predict => None,
     };
     let Some(folder) = folder.filter(|folder| folder.is_dir()) else { return };

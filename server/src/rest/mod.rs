@@ -6,6 +6,7 @@
 mod annotators;
 mod bearer;
 mod datasets;
+mod experiments;
 mod gold;
 mod guidelines;
 mod jobs;
@@ -99,6 +100,7 @@ pub fn router() -> Router<AppState> {
         .merge(annotators::router())
         .merge(datasets::router())
         .merge(runs::router())
+        .merge(experiments::router())
         .merge(jobs::router())
         .split_for_parts();
     let description = std::sync::Arc::new(description);

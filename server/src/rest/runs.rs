@@ -9,7 +9,10 @@ use axum::{
 };
 use kenami_domain::{
     run_config::RunConfig,
-    view::run::{RunDetail, RunRow, TrainInput},
+    view::{
+        errors::{RunErrors, Sample},
+        run::{RunDetail, RunRow, TrainInput},
+    },
 };
 use kenami_store::{
     db::Db,
@@ -17,12 +20,13 @@ use kenami_store::{
     rights::{self, Operation},
     runs,
 };
+use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Refused,
     bearer::Token,
-    listing::{At, Body, Listing},
+    listing::{At, Body, Listing, Params},
 };
 use crate::{
     jobs::check_page_config,
@@ -36,6 +40,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(read))
         .routes(routes!(cancel))
         .routes(routes!(file))
+        .routes(routes!(errors))
 }
 
 /// Runs of a project, newest first
@@ -120,4 +125,27 @@ async fn file(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
     ];
     Ok((headers, HttpBody::from_stream(bytes)).into_response())
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Of {
+    /// Which photos; all that the model, or the fold's, has not seen where nothing is said
+    #[serde(default)]
+    sample: Sample,
+}
+
+/// What a finished run gets wrong on photos that it has not seen, and whether one mistake explains another
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}/runs/{run}/errors", tag = "runs",
+    params(("project" = String, Path, description = "Its key"), ("run" = i64, Path, description = "Its id"), Of),
+    responses((status = 200, body = RunErrors), Refused)
+)]
+async fn errors(
+    State(db): State<Db>,
+    Token(actor): Token,
+    At((project, run)): At<(String, i64)>,
+    Params(Of { sample }): Params<Of>,
+) -> AppResult<Json<RunErrors>> {
+    Ok(Json(runs::errors(&actor, &db, &project, run, sample).await?))
 }

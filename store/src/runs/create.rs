@@ -56,7 +56,8 @@ pub async fn create(actor: &Actor, db: &Db, project: &str, input: TrainInput) ->
     Ok(detail)
 }
 
-async fn check_weights(connection: &mut PgConnection, project_id: i64, weights: &str) -> Result<()> {
+/// Weights are the demo's, none, a finished run's of the project or a known model of the hub.
+pub(crate) async fn check_weights(connection: &mut PgConnection, project_id: i64, weights: &str) -> Result<()> {
     let invalid = |message: String| Err(Error::invalid("config", format!("model.weights: {message}")));
     match weights_kind(weights) {
         WeightsKind::None | WeightsKind::Demo => Ok(()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use kenami_domain::{csvio::Probabilities, view::review::Opinion};
+use kenami_domain::{csvio::Probabilities, metrics::Overlays, view::review::Opinion};
 use sqlx::{PgConnection, types::Json};
 
 use crate::{catalog::Catalog, error::Result};
@@ -47,9 +47,11 @@ pub(crate) async fn opinion(
     attribute_id: i64,
 ) -> Result<Option<Opinion>> {
     let row = sqlx::query!(
-        r#"SELECT n.name AS run, coalesce(r.held_out, r.distribution) AS "distribution!: Json<BTreeMap<String, f64>>"
+        r#"SELECT n.name AS run, coalesce(r.held_out, r.distribution) AS "distribution!: Json<BTreeMap<String, f64>>",
+                  n.metrics -> 'files' AS "files: Json<Vec<String>>", i.item ->> 'image' AS "image!", a.key AS head
            FROM run_predictions r
            JOIN runs n ON n.id = r.run_id
+           JOIN attributes a ON a.id = r.attribute_id
            JOIN dataset_items i ON i.dataset_id = n.dataset_id AND i.photo_id = r.photo_id
            WHERE r.run_id = $1 AND r.photo_id = $2 AND r.attribute_id = $3
              AND (r.held_out IS NOT NULL OR i.item ->> 'split' <> 'train')"#,
@@ -62,7 +64,9 @@ pub(crate) async fn opinion(
     Ok(row.map(|row| {
         let mut probabilities: Vec<(String, f64)> = row.distribution.0.into_iter().collect();
         probabilities.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        Opinion { run: row.run, probabilities }
+        let overlays = row.files.map(|files| Overlays::of(&files.0)).unwrap_or_default();
+        let overlay = overlays.find(&row.head, &row.image).map(str::to_owned);
+        Opinion { run_id, run: row.run, overlay, probabilities }
     }))
 }
 

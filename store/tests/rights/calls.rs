@@ -6,10 +6,13 @@ use futures::future::BoxFuture;
 use kenami_domain::{
     answer::Answer,
     csvio::LabelRow,
+    experiment::Results,
     roles::Role,
     schema::{Attribute, AttributeKind, Prior, Texts},
     view::{
         dataset::FreezeInput,
+        errors::Sample,
+        experiment::ExperimentInput,
         gold::GoldRow,
         grid::{GridAnswer, GridSubmission},
         guidelines::{AmendExample, DoubtScope, DraftEdit, GuidelineText, NamesEdit},
@@ -28,7 +31,7 @@ use kenami_store::{
     actor::Actor,
     annotate, curves, datasets,
     error::Result,
-    gold,
+    experiments, gold,
     grid::{self, ScreenQuery},
     guidelines,
     jobs::{self, JobProgress, Outcome},
@@ -327,8 +330,17 @@ fn datasets_and_jobs() -> Vec<Call> {
         Work: runs::store_held_out(g.run_id, &[Prediction {
             position: 0, attribute: "ear".to_owned(), distribution: BTreeMap::from([("drop".to_owned(), 1.0)]),
         }]);
-        Work: runs::finish(g.run_id, json!({}), "runs/1");
+        Work: runs::finish(g.run_id, json!({ "heads": {}, "seconds": 1, "images_per_second": 1 }), "runs/1");
+        ReadDatasets: runs::errors(PETS, g.run_id, Sample::Unseen);
         Train: runs::cancel(PETS, g.run_id);
+        Train: experiments::create(PETS, ExperimentInput {
+            dataset_id: g.dataset_id, seeds: 2, config: String::new(), curve: false,
+        });
+        ReadDatasets: experiments::list(PETS);
+        ReadDatasets: experiments::get(PETS, g.experiment_id);
+        Train: experiments::cancel(PETS, g.experiment_id);
+        Work: experiments::to_run(g.experiment_id);
+        Work: experiments::report(g.experiment_id, &Results::default());
         ImportPhotos: jobs::create(PETS, JobKind::Import, json!({}));
         ExportDataset: jobs::create(PETS, JobKind::Export, json!({}));
         Train: jobs::create(PETS, JobKind::Train, json!({}));

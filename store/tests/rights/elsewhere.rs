@@ -7,6 +7,7 @@ use kenami_domain::{
     schema::Texts,
     view::{
         dataset::FreezeInput,
+        errors::Sample,
         grid::{GridAnswer, GridSubmission},
         guidelines::{AmendExample, DraftEdit, ExampleEdit, RuleEdit},
         quiz::QuizSubmission,
@@ -18,7 +19,7 @@ use kenami_domain::{
 use kenami_store::{
     annotate, datasets,
     error::Error,
-    gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
+    experiments, gold, grid, guidelines, members, oversight, photos, quiz, reports, review,
     rights::Operation,
     runs::{self, MistakeFilter},
     schema_changes, suggestions, tokens,
@@ -102,10 +103,13 @@ fn of_another_project() -> Vec<Call> {
         ReadDatasets: runs::find(OTHER, "first");
         ReadDatasets: runs::artifacts(OTHER, g.run_id);
         ReadDatasets: runs::file(OTHER, g.run_id, "curves.csv");
+        ReadDatasets: runs::errors(OTHER, g.run_id, Sample::Unseen);
         ReadDatasets: runs::mistakes(OTHER, g.run_id, &MistakeFilter {
             head: "ear".to_owned(), ..MistakeFilter::default()
         }, 10);
         Train: runs::cancel(OTHER, g.run_id);
+        ReadDatasets: experiments::get(OTHER, g.experiment_id);
+        Train: experiments::cancel(OTHER, g.experiment_id);
     }
 }
 

@@ -5,6 +5,7 @@ use kenami_domain::{
     schema::Texts,
     view::{
         dataset::FreezeInput,
+        experiment::ExperimentInput,
         guidelines::{GuidelineText, Rule},
         run::TrainInput,
         suggestions::PredictionRow,
@@ -12,7 +13,7 @@ use kenami_domain::{
 };
 use kenami_store::{
     actor::{Actor, UserActor},
-    annotate, datasets, guidelines, links, members, people,
+    annotate, datasets, experiments, guidelines, links, members, people,
     rights::Needs,
     runs, suggestions, tokens,
 };
@@ -71,6 +72,7 @@ pub struct Ground {
     pub bystander: i64,
     pub dataset_id: i64,
     pub run_id: i64,
+    pub experiment_id: i64,
     pub job_id: i64,
     /// A photo of the project that the annotator has in hand and has not answered.
     pub claim_id: i64,
@@ -131,11 +133,14 @@ impl Ground {
         for (who, actor) in &actors {
             own.push(Own::new(&db, &lead, *who, actor).await);
         }
+        let input = ExperimentInput { dataset_id, seeds: 2, config: String::new(), curve: false };
+        let experiment_id = experiments::create(&Actor::System, &db, PETS, input).await.unwrap().row.id;
         Self {
             photo_id: photos[0],
             bystander,
             dataset_id,
             run_id: run.row.id,
+            experiment_id,
             job_id: run.job.unwrap().id,
             claim_id: claimed.photos[0].claim_id,
             annotator_id,

@@ -2,12 +2,14 @@
 //!
 //! [`run`] trains what is missing of the matrix, cell by cell in `VARIANT/seed-N`, and writes after every cell
 //! `experiment.json` ([`Results`]), `table.csv`, `table.md` and `index.html`. What is finished is not trained again; what was
-//! broken off goes on from its checkpoint.
+//! broken off goes on from its checkpoint. Variants with a share of the labels are points of a learning curve ([`share`]) and are
+//! not compared with the others.
 
 mod chart;
 mod page;
 mod plan;
 mod results;
+mod share;
 mod tables;
 
 use std::{
@@ -17,13 +19,14 @@ use std::{
 };
 
 use kenami_domain::{
+    experiment::Hits,
     metrics::Metrics,
     run_config::{RunConfig, WeightsKind, weights_kind},
 };
 use serde::{Deserialize, Serialize};
 
+pub use kenami_domain::experiment::{Cell, CellState, Comparison, Difference, Figure, Figures, Measure, Results};
 pub use plan::{Plan, Variant};
-pub use results::{Cell, CellState, Comparison, Difference, Figure, Figures, Measure, Results};
 
 use crate::{
     data::Dataset,
@@ -31,6 +34,7 @@ use crate::{
     files::write_atomically,
     models::WeightsInput,
     observer::{Event, Observer},
+    run::MODEL,
     train::{TrainRequest, check_available, train},
 };
 
@@ -56,6 +60,8 @@ pub struct ExperimentRequest {
     pub cache_dir: Option<PathBuf>,
     /// What stands behind the weights `demo`.
     pub weights: Option<WeightsInput>,
+    /// Keeps each run's weights; else they are removed once it has finished, as only its figures are needed.
+    pub keep_weights: bool,
 }
 
 /// Decides whether a finished cell still is what is asked for.
@@ -86,23 +92,27 @@ pub fn run(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Resul
     }
     fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
     let cells = plan.variants.len() * plan.seeds.len();
-    let mut hashes = BTreeMap::new();
+    let (mut hashes, mut hits) = (BTreeMap::new(), Hits::default());
     let mut states: Vec<(String, u64, CellState)> = Vec::new();
     // Seed by seed: an experiment that is broken off has whole pairs to compare.
     let matrix = plan.seeds.iter().flat_map(|seed| plan.variants.iter().map(move |variant| (variant, *seed)));
     for (number, (variant, seed)) in matrix.enumerate() {
         let config = RunConfig { seed, ..variant.config.clone() };
         let dir = cell_dir(&request.out_dir, &variant.name, seed);
-        let identity = identity(request, &config, &mut hashes)?;
+        let dataset = match variant.labels {
+            Some(share) => share::with_share(&request.dataset, share, seed)?,
+            None => request.dataset.clone(),
+        };
+        let identity = identity(request, &dataset, &config, &mut hashes)?;
         let finished = is_finished(&dir, &identity);
         observer.event(Event::Cell { variant: variant.name.clone(), seed, number: number + 1, cells, finished });
         let state = if finished {
             CellState::Finished
         } else {
-            match train_cell(request, config, &dir, &identity, observer) {
+            match train_cell(request, dataset, config, &dir, &identity, observer) {
                 Ok(_) => CellState::Finished,
                 Err(Error::Cancelled) => {
-                    report(request, &states)?;
+                    report(request, &states, &mut hits)?;
                     return Err(Error::Cancelled);
                 }
                 Err(error) => {
@@ -114,10 +124,10 @@ pub fn run(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Resul
         };
         states.push((variant.name.clone(), seed, state));
         if !finished {
-            report(request, &states)?;
+            report(request, &states, &mut hits)?;
         }
     }
-    report(request, &states)
+    report(request, &states, &mut hits)
 }
 
 /// A cell's folder.
@@ -127,6 +137,7 @@ fn cell_dir(out_dir: &Path, variant: &str, seed: u64) -> PathBuf {
 
 fn identity(
     request: &ExperimentRequest,
+    dataset: &Dataset,
     config: &RunConfig,
     hashes: &mut BTreeMap<String, Option<String>>,
 ) -> Result<Identity> {
@@ -144,7 +155,7 @@ fn identity(
     }
     Ok(Identity {
         config: config.to_toml(),
-        dataset: request.dataset.fingerprint().to_hex().to_string(),
+        dataset: dataset.fingerprint().to_hex().to_string(),
         weights: hashes[weights].clone(),
     })
 }
@@ -160,6 +171,7 @@ fn is_finished(dir: &Path, identity: &Identity) -> bool {
 
 fn train_cell(
     request: &ExperimentRequest,
+    dataset: Dataset,
     config: RunConfig,
     dir: &Path,
     identity: &Identity,
@@ -172,8 +184,8 @@ fn train_cell(
         fs::remove_file(&metrics).map_err(Error::io(&metrics))?;
     }
     write_atomically(&dir.join(CELL), |file| Ok(serde_json::to_writer_pretty(file, identity)?))?;
-    let request = TrainRequest {
-        dataset: request.dataset.clone(),
+    let train_request = TrainRequest {
+        dataset,
         config,
         out_dir: dir.to_owned(),
         cache_dir: Some(request.cache_dir.clone().unwrap_or_else(|| request.out_dir.join("cache"))),
@@ -181,7 +193,12 @@ fn train_cell(
         // A checkpoint of another configuration is not taken.
         resume: true,
     };
-    train(request, observer)
+    let metrics = train(train_request, observer)?;
+    if !request.keep_weights {
+        let weights = dir.join(MODEL);
+        fs::remove_file(&weights).map_err(Error::io(&weights))?;
+    }
+    Ok(metrics)
 }
 
 fn read_metrics(dir: &Path) -> Result<Metrics> {
@@ -191,8 +208,8 @@ fn read_metrics(dir: &Path) -> Result<Metrics> {
 }
 
 /// Gathers what is finished and writes the experiment's files.
-fn report(request: &ExperimentRequest, states: &[(String, u64, CellState)]) -> Result<Results> {
-    let results = results::gather(request, states)?;
+fn report(request: &ExperimentRequest, states: &[(String, u64, CellState)], hits: &mut Hits) -> Result<Results> {
+    let results = results::gather(request, states, hits)?;
     let dir = &request.out_dir;
     write_atomically(&dir.join(RESULTS), |file| {
         serde_json::to_writer_pretty(&mut *file, &results)?;

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
+    CellState, Results,
     chart::{COLOURS, Line, svg},
-    results::{CellCurves, CellState, Results},
+    results::CellCurves,
     tables,
 };
 

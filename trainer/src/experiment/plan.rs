@@ -27,6 +27,9 @@ const SEEDS: [u64; 5] = [0, 1, 2, 3, 4];
 /// [variant.heads]
 /// breed = {}
 /// ear = { targets = "class" }
+/// [[variant]]                     # a point of the learning curve: not compared with the others
+/// name = "half"
+/// labels = 0.5                    # the share of each annotated attribute's training labels
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -45,6 +48,9 @@ pub struct Variant {
     pub name: String,
     /// The base's configuration with the variant's keys.
     pub config: RunConfig,
+    /// The share of the training labels that it gets, for the learning curve; all of them, and compared with the other
+    /// variants, if none.
+    pub labels: Option<f64>,
 }
 
 /// What stands wrong at which bytes of the text.
@@ -99,12 +105,20 @@ fn parse(text: &str) -> Result<Plan, Fault> {
             return Err(fault(name.span(), "name", &format!("is used twice: {}", twice.name)));
         }
         no_seed(&table)?;
+        let labels = read_labels(&mut table)?;
         let mut merged = base.clone();
         merge(&mut merged, table);
-        variants.push(Variant { name: name.into_inner(), config: configuration(merged, at)? });
+        variants.push(Variant { name: name.into_inner(), config: configuration(merged, at)?, labels });
     }
     if variants.is_empty() {
         return Err(fault(0..0, "variant", "is missing: an experiment needs at least one [[variant]]"));
+    }
+    if variants.iter().all(|variant| variant.labels.is_some()) {
+        return Err(fault(
+            0..0,
+            "labels",
+            "is given for every variant: one at least must have all labels, to compare with",
+        ));
     }
     Ok(Plan { title, seeds, variants })
 }
@@ -142,6 +156,21 @@ fn read_name(table: &mut DeTable<'_>, at: &Range<usize>) -> Result<Spanned<Strin
     match value.into_inner() {
         DeValue::String(name) if fits(&name) => Ok(Spanned::new(at, name.into_owned())),
         _ => Err(fault(at, "name", "must be a text of letters, digits, and - _ . + between them: it names a folder")),
+    }
+}
+
+/// The share of labels that a variant gets.
+fn read_labels(table: &mut DeTable<'_>) -> Result<Option<f64>, Fault> {
+    let Some(value) = table.remove("labels") else { return Ok(None) };
+    let at = value.span();
+    let share = match value.get_ref() {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        DeValue::Integer(integer) => integer.as_str().parse().ok(),
+        _ => None,
+    };
+    match share.filter(|share: &f64| *share > 0.0 && *share <= 1.0) {
+        Some(share) => Ok(Some(share)),
+        None => Err(fault(at, "labels", "must be a share above 0 and up to 1")),
     }
 }
 
@@ -248,6 +277,12 @@ lr = 0.2
             assert_eq!((variant.config.epochs, variant.config.optimizer.momentum), (3, 0.5));
         }
         assert_eq!((baseline.config.optimizer.lr, class.config.optimizer.lr), (0.1, 0.2));
+        let shares = Plan::from_toml("[[variant]]\nname = \"half\"\nlabels = 0.5\n[[variant]]\nname = \"all\"");
+        let labels: Vec<_> = shares.unwrap().variants.iter().map(|variant| variant.labels).collect();
+        assert_eq!(labels, [Some(0.5), None]);
+        assert!(
+            Plan::from_toml("[[variant]]\nname = \"half\"\nlabels = 1").unwrap_err().to_string().contains("all labels")
+        );
         let plan = Plan::from_toml("[[variant]]\nname = \"only\"").unwrap();
         assert_eq!((plan.title, plan.seeds.len()), (None, 5));
         assert_eq!(plan.variants[0].config, RunConfig::default());
@@ -271,6 +306,8 @@ lr = 0.2
             ("\"class-level\"", "\"baseline\"", 15, "twice"),
             ("\"class-level\"", "\"../x\"", 15, "name"),
             ("name = \"class-level\"", "", 14, "name"),
+            ("name = \"class-level\"", "name = \"c\"\nlabels = 1.5", 16, "labels"),
+            ("name = \"class-level\"", "name = \"c\"\nlabels = \"half\"", 16, "labels"),
         ] {
             let text = STUDY.replacen(from, to, 1);
             let error = Plan::from_toml(&text).unwrap_err();

@@ -5,10 +5,12 @@ use std::{
     io::{self, Write},
 };
 
-use kenami_domain::dataset::Split;
+use kenami_domain::{
+    dataset::Split,
+    statistics::{PairedDifference, Summary},
+};
 
-use super::results::{CellState, Measure, Results};
-use crate::statistics::{PairedDifference, Summary};
+use super::{CellState, Comparison, Measure, Results};
 
 /// Where there is no figure.
 const NONE: &str = "–";
@@ -77,7 +79,8 @@ pub(super) fn comparisons(results: &Results, head: &str) -> Vec<Vec<String>> {
     let header =
         ["McNemar, test", "Seed", "Photos", &format!("Only {baseline} right"), "Only the variant right", "p", "mid-p"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for comparison in results.comparisons.iter().filter(|comparison| comparison.head == head) {
+    let to_baseline = |comparison: &&Comparison| comparison.head == head && comparison.against == *baseline;
+    for comparison in results.comparisons.iter().filter(to_baseline) {
         let test = &comparison.test;
         rows.push(vec![
             comparison.variant.clone(),
@@ -175,6 +178,7 @@ pub(super) fn csv(results: &Results, file: &mut dyn Write) -> io::Result<()> {
         // Of a single seed, its own test is the one of all.
         let of_figure = results.comparisons.iter().rev().find(|comparison| {
             comparison.head == figure.head
+                && results.variants.first() == Some(&comparison.against)
                 && comparison.variant == figure.variant
                 && split == Split::Test
                 && figure.measure == Measure::Accuracy

@@ -59,6 +59,7 @@ fn blend(from: Colour, to: Colour, share: f64) -> Colour {
     std::array::from_fn(|i| (f64::from(from[i]) * (1.0 - share) + f64::from(to[i]) * share).round() as u8)
 }
 
+const RELIABILITY_LEGEND: &str = "up: accuracy, across: confidence (orange: mean); below: photos";
 /// Side of a panel of [`reliability`].
 const PANEL: i32 = 300;
 
@@ -66,7 +67,8 @@ const PANEL: i32 = 300;
 /// photos spread over the bins.
 pub(super) fn reliability(title: &str, panels: &[(String, Vec<ReliabilityBin>)]) -> Canvas {
     let pitch = PANEL + 4 * LETTER + MARGIN;
-    let width = (panels.len() as i32 * pitch + MARGIN).max(width_of(title) + 2 * MARGIN);
+    let widest = width_of(title).max(width_of(RELIABILITY_LEGEND)) + 2 * MARGIN;
+    let width = (panels.len() as i32 * pitch + MARGIN).max(widest);
     let mut canvas = Canvas::new(width, MARGIN + TITLE + PANEL + 100);
     canvas.text((MARGIN, MARGIN), title, 1, INK);
     for (number, (name, bins)) in panels.iter().enumerate() {
@@ -93,8 +95,7 @@ pub(super) fn reliability(title: &str, panels: &[(String, Vec<ReliabilityBin>)])
             canvas.text((left + at - width_of(text) / 2, top + PANEL + 6), text, 1, INK);
         }
     }
-    let legend = "up: accuracy, across: confidence (orange: mean); below: photos";
-    canvas.text((MARGIN, MARGIN + TITLE + PANEL + 76), legend, 1, INK);
+    canvas.text((MARGIN, MARGIN + TITLE + PANEL + 76), RELIABILITY_LEGEND, 1, INK);
     canvas
 }
 
@@ -218,6 +219,12 @@ mod tests {
             let size = confusion("title", &Confusion { labels, counts }).image().dimensions();
             assert!(size.0 < 1400 && size.1 < 1500 && size.0 > 100, "{classes}: {size:?}");
         }
+    }
+
+    #[test]
+    fn the_legend_of_a_lone_reliability_diagram_is_not_cut() {
+        let canvas = reliability("t", &[("before scaling".to_owned(), Vec::new())]);
+        assert!(canvas.image().width() as i32 >= width_of(RELIABILITY_LEGEND) + 2 * MARGIN);
     }
 
     #[test]

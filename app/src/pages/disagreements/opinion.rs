@@ -3,7 +3,7 @@
 use kenami_domain::{answer::Answer, schema::Attribute, view::review::Opinion};
 use leptos::prelude::*;
 
-use crate::text;
+use crate::{pages::runs::files::file_picture, text};
 
 /// Values that show at most.
 const MOST: usize = 5;
@@ -15,7 +15,20 @@ pub fn ModelOpinion(
     opinion: Opinion,
     /// The attribute.
     attribute: Attribute,
+    /// The photo's name.
+    photo: String,
+    /// The project's key.
+    key: String,
 ) -> impl IntoView {
+    let overlay = opinion.overlay.map(|file| {
+        let alt = t!("Where the network looked in {photo}", photo = photo);
+        view! { 
+            <figure class="opinion-overlay">
+                {file_picture(&key, opinion.run_id, &file, alt)}
+                <figcaption class="quiet">{t!("Where the network looked: the photo, what speaks for its prediction, what speaks for the dataset's answer")}</figcaption>
+            </figure>
+        }
+    });
     let language = text::language();
     let rows = opinion
         .probabilities
@@ -40,6 +53,7 @@ pub fn ModelOpinion(
             <h2>{t!("Model")}</h2>
             <p class="quiet">{t!("Run {run}, by a model that has not seen this photo", run = opinion.run)}</p>
             <table class="bars"><tbody>{rows}</tbody></table>
+            {overlay}
         </section>
     }
 }

@@ -55,6 +55,7 @@ pub fn Review(
     let attribute = guide.attribute.clone();
     let name = text::attribute_name(&attribute, text::language());
     let photo = one.photo.clone();
+    let (photo_name, key_of_opinion) = (photo.name.clone(), key.clone());
     let neighbours = {
         let one = one.clone();
         Memo::new(move |_| queue.with(|queue| Neighbours::of(queue, &one, &filter.get())))
@@ -104,7 +105,7 @@ pub fn Review(
             </div>
             <div class="stack review-side">
                 {move || view! { <Votes votes=desk.one.get().votes attribute=of_votes.clone()/> }}
-                {one.opinion.map(|opinion| view! { <ModelOpinion opinion attribute=of_opinion/> })}
+                {one.opinion.map(|opinion| view! { <ModelOpinion opinion attribute=of_opinion photo=photo_name key=key_of_opinion/> })}
                 {move || {
                     let attribute = of_form.clone();
                     match desk.one.get().decision {

@@ -1,6 +1,8 @@
-//! Line charts in SVG: axes with round numbers, a legend, the last value of each line.
+//! Line charts in SVG, over epochs or something else: axes with round numbers, a legend, the last value of each line.
 
 use leptos::prelude::*;
+
+use crate::text;
 
 /// A line of a chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +74,7 @@ fn round_step(least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Lines over epochs. `epochs` is the last epoch that will come, where it is known.
+/// Lines over epochs, or over what is named `across`. `epochs` is the last epoch that will come, where it is known.
 #[component]
 pub fn Chart(
     /// What it shows.
@@ -88,8 +90,11 @@ pub fn Chart(
     #[prop(into)]
     lines: Signal<Vec<Line>>,
     /// The last epoch to come.
-    #[prop(into)]
+    #[prop(optional, into)]
     epochs: Signal<Option<f64>>,
+    /// What goes across; epochs if none is given.
+    #[prop(optional)]
+    across: Option<&'static str>,
 ) -> impl IntoView {
     let label = title.clone();
     view! {
@@ -101,7 +106,7 @@ pub fn Chart(
                     return view! { <p class="quiet chart-empty">{t!("The first epoch has not ended yet.")}</p> }.into_any();
                 }
                 view! {
-                    {picture(&lines, epochs.get(), percent, &unit, &label)}
+                    {picture(&lines, epochs.get(), across, percent, &unit, &label)}
                     {legend(&lines, percent)}
                 }.into_any()
             }}
@@ -109,11 +114,19 @@ pub fn Chart(
     }
 }
 
-fn picture(lines: &[Line], epochs: Option<f64>, percent: bool, unit: &str, label: &str) -> impl IntoView + use<> {
+fn picture(
+    lines: &[Line],
+    epochs: Option<f64>,
+    across: Option<&'static str>,
+    percent: bool,
+    unit: &str,
+    label: &str,
+) -> impl IntoView + use<> {
     let all = || lines.iter().flat_map(|line| &line.points);
     let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p.1), high.max(p.1)));
     let last = all().map(|p| p.0).fold(epochs.unwrap_or(1.0), f64::max);
-    let (x_axis, y_axis) = (Axis::epochs(last), Axis::around(low, high, 5));
+    let x_axis = if across.is_some() { Axis::around(0.0, last, 6) } else { Axis::epochs(last) };
+    let y_axis = Axis::around(low, high, 5);
     let x = |value: f64| LEFT + x_axis.place(value) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - y_axis.place(value) * (HEIGHT - TOP - BOTTOM);
     let rows = y_axis
@@ -134,7 +147,7 @@ fn picture(lines: &[Line], epochs: Option<f64>, percent: bool, unit: &str, label
         .map(|&mark| {
             view! {
                 <text class="chart-mark" x=format!("{:.1}", x(mark)) y=(HEIGHT - BOTTOM + 16.0).to_string() text-anchor="middle">
-                    {format!("{mark:.0}")}
+                    {text::number(mark.round() as i64)}
                 </text>
             }
         })
@@ -144,11 +157,12 @@ fn picture(lines: &[Line], epochs: Option<f64>, percent: bool, unit: &str, label
         .map(|line| {
             let points: String =
                 line.points.iter().map(|&(px, py)| format!("{:.1},{:.1} ", x(px), y(py))).collect();
-            // One point alone makes no line.
-            let dots = (line.points.len() == 1).then(|| {
-                let (px, py) = line.points[0];
+            // One point alone makes no line; what was measured now and then is seen as such.
+            let points_show = line.points.len() == 1 || (across.is_some() && !line.dashed);
+            let dots = line.points.iter().filter(|_| points_show).map(|&(px, py)| {
                 view! { <circle class=class(line) cx=format!("{:.1}", x(px)) cy=format!("{:.1}", y(py)) r="3"></circle> }
             });
+            let dots = dots.collect_view();
             view! {
                 <polyline class=class(line) class:chart-dashed=line.dashed points=points></polyline>
                 {dots}
@@ -159,7 +173,7 @@ fn picture(lines: &[Line], epochs: Option<f64>, percent: bool, unit: &str, label
         <svg class="chart-picture" viewBox=format!("0 0 {WIDTH} {HEIGHT}") role="img" aria-label=format!("{label}: {}", spoken(lines, percent))>
             {rows}
             {columns}
-            <text class="chart-mark" x=((LEFT + WIDTH - RIGHT) / 2.0).to_string() y=(HEIGHT - 4.0).to_string() text-anchor="middle">{t!("epoch")}</text>
+            <text class="chart-mark" x=((LEFT + WIDTH - RIGHT) / 2.0).to_string() y=(HEIGHT - 4.0).to_string() text-anchor="middle">{across.unwrap_or(t!("epoch"))}</text>
             <text class="chart-mark" x="2" y=(TOP - 1.0).max(9.0).to_string()>{if percent { String::new() } else { unit.to_owned() }}</text>
             {drawn}
         </svg>
@@ -191,7 +205,7 @@ fn class(line: &Line) -> String {
 }
 
 fn shown(value: f64, percent: bool) -> String {
-    if percent { crate::text::percent(value, 1) } else { format!("{value:.3}") }
+    if percent { text::percent(value, 1) } else { format!("{value:.3}") }
 }
 
 /// The lines' last values, for those who do not see them.

@@ -39,6 +39,17 @@ const PICTURE: &str = ".png";
 /// What stays as it is in a path of an address.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
+/// The address of a run's file.
+fn file_url(key: &str, run_id: i64, file: &str) -> String {
+    format!("/p/{key}/runs/{run_id}/files/{}", utf8_percent_encode(file, PATH))
+}
+
+/// A run's picture, which opens alone.
+pub fn file_picture(key: &str, run_id: i64, file: &str, alt: String) -> impl IntoView + use<> {
+    let source = file_url(key, run_id, file);
+    view! { <a href=source.clone() rel="external" target="_blank"><img src=source.clone() alt=alt loading="lazy"/></a> }
+}
+
 /// Pictures and files of a run.
 #[component]
 pub fn Files(
@@ -51,7 +62,7 @@ pub fn Files(
     /// The project's attributes.
     attributes: Vec<Attribute>,
 ) -> impl IntoView {
-    let href = move |file: &str| format!("/p/{key}/runs/{run_id}/files/{}", utf8_percent_encode(file, PATH));
+    let href = |file: &str| file_url(&key, run_id, file);
     let row = |file: &str, holds: &'static str| {
         view! {
             <li>
@@ -60,10 +71,7 @@ pub fn Files(
             </li>
         }
     };
-    let picture = |file: &str, alt: String| {
-        let source = href(file);
-        view! { <a href=href(file) rel="external" target="_blank"><img src=source alt=alt loading="lazy"/></a> }
-    };
+    let picture = |file: &str, alt: String| file_picture(&key, run_id, file, alt);
     let head_name = |head: &str| text::attribute_name_of(&attributes, head, text::language());
     let main = FILES.map(|(file, holds)| row(file, holds)).collect_view();
     let others: Vec<&String> = files.iter().filter(|file| !FILES.iter().any(|(known, _)| file == known)).collect();

@@ -65,11 +65,13 @@ pub fn RunView(
         None => None,
     };
     let done = row.state == JobState::Done;
+    let errors_href = format!("/p/{}/runs/{run_id}/errors", project.key);
     let attributes = project.attributes.clone();
     let (of_cancel, key) = (project.key.clone(), project.key.clone());
     view! {
         <PageHeader title=row.name.clone()>
             <JobBadge state=state/>
+            {done.then(|| view! { <a class="button" href=errors_href>{t!("Look at its errors")}</a> })}
             {lead.then(|| view! { <Cancel key=of_cancel run_id state job/> })}
         </PageHeader>
         <p class="quiet">

@@ -2,14 +2,16 @@
 //!
 //! - [`chart`]: curves as pictures.
 //! - [`series`]: points that arrive become curves.
-//! - `start`: the form; `live`: a run in progress; `results`, `confusion`, `mistakes`: what it measured.
+//! - `start`: the form; `live`: a run in progress; `results`, `confusion`, `mistakes`: what it measured; [`errors`]: what it gets
+//!   wrong, and why.
 
 pub mod chart;
 pub mod series;
 
 mod choices;
 mod confusion;
-mod files;
+pub mod errors;
+pub(crate) mod files;
 mod live;
 mod mistakes;
 mod results;
@@ -67,8 +69,10 @@ pub fn RunsPage() -> impl IntoView {
         };
         let (none, no_datasets) = (runs.is_empty(), datasets.is_empty());
         let datasets_href = format!("/p/{}/datasets", project.key);
+        let pay_href = format!("/p/{}/pay", project.key);
         view! {
             <PageHeader title=t!("Runs") lead=t!("A run trains one model with a head per attribute on a frozen dataset.")>
+                <a class="button" href=pay_href>{t!("Do the labels pay?")}</a>
                 {(!none).then(start)}
             </PageHeader>
             {if none {

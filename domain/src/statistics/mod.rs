@@ -1,10 +1,14 @@
-//! What several runs say together: mean and deviation, paired differences, and whether two classifiers err alike.
+//! What figures say beyond themselves: mean and deviation, paired differences, whether two classifiers err alike ([`mcnemar`]),
+//! and whether two things happen together ([`tables`]).
+
+pub mod tables;
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ContinuousCDF, Discrete, DiscreteCDF, StudentsT};
 
 /// Mean and spread of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Summary {
     /// Values.
     pub n: usize,
@@ -28,6 +32,7 @@ pub fn summary(values: &[f64]) -> Option<Summary> {
 
 /// Differences of pairs, as of two methods under the same seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PairedDifference {
     /// Mean and deviation of `b - a`.
     pub difference: Summary,
@@ -65,6 +70,7 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Option<PairedDiffe
 
 /// McNemar's test: of the items on which exactly one of two classifiers is right, is it one of them more often?
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct McNemar {
     /// Items that only the first has right.
     pub only_first: u64,
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn paired_differences_as_scipy_has_them() {
-        // tests/fixtures/run_statistics.py prints these.
+        // reference.py beside this file prints these.
         let a = [92.1, 91.8, 92.4, 92.0, 91.9];
         let b = [92.5, 92.0, 92.3, 92.6, 92.2];
         let result = paired_difference(&a, &b, 0.95).unwrap();
