@@ -151,7 +151,7 @@ async fn suggested(
     rows.into_iter()
         .map(|row| {
             let value =
-                entry.value_key(row.value_id).ok_or_else(|| Error::internal("a suggestion of another attribute"))?;
+                entry.suggested_key(row.value_id).ok_or_else(|| Error::internal("a suggestion of another attribute"))?;
             Ok((row.photo_id, Suggestion { source_id, value: value.to_owned(), probability: row.probability }))
         })
         .collect()
