@@ -271,7 +271,8 @@ fn each_fold_trains_a_trunk_that_has_not_seen_its_photos() {
     item.targets.insert("ear".to_owned(), BTreeMap::from([(answer.to_owned(), 1.0)]));
     run(&changed, &other_out, &text);
     let other = out_of_sample(&other_out);
-    let folds = kenami_trainer::folds::of_dataset(&dataset, 3, RunConfig::from_toml(&text).unwrap().seed, false).unwrap();
+    let folds =
+        kenami_trainer::folds::of_dataset(&dataset, 3, RunConfig::from_toml(&text).unwrap().seed, false).unwrap();
     assert_eq!(
         folds,
         kenami_trainer::folds::of_dataset(&changed, 3, RunConfig::from_toml(&text).unwrap().seed, false).unwrap()

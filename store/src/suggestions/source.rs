@@ -246,9 +246,8 @@ async fn end(connection: &mut PgConnection, project_id: i64) -> Result<()> {
 /// Each photo's and attribute's most probable answer of the run, weighed with the project's priors, by the model of a fold that
 /// has not seen the photo where there is one: of photos that it was trained on, a model says what it was told.
 async fn copy_run(connection: &mut PgConnection, source_id: i64, run_id: i64, project_id: i64) -> Result<u64> {
-    let rows = sqlx::query_file!("queries/suggestions_of_run.sql", source_id, run_id, project_id)
-        .execute(connection)
-        .await?;
+    let rows =
+        sqlx::query_file!("queries/suggestions_of_run.sql", source_id, run_id, project_id).execute(connection).await?;
     Ok(rows.rows_affected())
 }
 
