@@ -33,7 +33,8 @@ const result = {
     single,
     grid: grid ?? null,
     truth: "demo/truth.csv: where the demo's two annotators agree, their answer; where they differ, a third look under the guidelines. Written for this project.",
-    suggestions: 'EfficientNet-Lite0, pretrained, heads trained with the defaults on the demo labels frozen with the defaults, five folds: each photo's suggestion comes from a fold that has not seen it',
+    suggestions:
+      'EfficientNet-Lite0, pretrained, heads on the demo labels frozen with the defaults, 320 pixels, mirrored photos averaged, "not visible" learnt; five folds of all photos: each photo is suggested what a fold that has not seen it says, weighed with the breed standards',
   },
 };
 writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
@@ -41,6 +42,14 @@ const ms = result.key_to_paint_ms;
 console.log(`key to paint      p50 ${ms.p50} ms, p99 ${ms.p99} ms (${ms.photos} photos, ${ms.latency_ms} ms network latency)`);
 console.log(`keys a photo      ${Object.entries(result.key_presses_per_photo).map(([view, n]) => `${view} ${n}`).join(', ')}`);
 console.log(`seconds a photo   ${Object.entries(klm).map(([view, s]) => `${view} ${s}`).join(', ')} (keystroke-level model, three attributes)`);
+if (grid) {
+  const cause = { not_visible: 'truly not visible', unsure: 'truly unsure', wrong_value: 'another value', visible: '"not visible", but it is' };
+  console.log(`grid              ${grid.screens} screens, ${grid.exceptions} exceptions among ${grid.photos * ATTRIBUTES} answers`);
+  for (const [attribute, causes] of Object.entries(grid.causes)) {
+    const told = Object.entries(causes).filter(([, n]) => n > 0).map(([key, n]) => `${n} ${cause[key]}`);
+    console.log(`  ${attribute.padEnd(16)}${told.join(', ') || 'none'}`);
+  }
+}
 for (const claim of claims) {
   console.log(`claims            ${claim.photos} photos, ${claim.clients} clients: ${claim.per_second} a second, p99 ${claim.p99_ms} ms`);
 }

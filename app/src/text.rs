@@ -1,7 +1,7 @@
 //! Numbers, names and words as people read them.
 
 use kenami_domain::{
-    answer::Answer,
+    answer::{Answer, NOT_VISIBLE},
     dataset::Split,
     roles::Role,
     schema::Attribute,
@@ -48,7 +48,11 @@ pub fn attribute_name_of(attributes: &[Attribute], key: &str, language: &str) ->
 
 /// The name of the value `key`; the key itself if there is no such value.
 pub fn value_name(attribute: &Attribute, key: &str, language: &str) -> String {
-    attribute.value(key).map_or(key, |value| value.names.or_key(language, key)).to_owned()
+    match attribute.value(key) {
+        Some(value) => value.names.or_key(language, key).to_owned(),
+        None if key == NOT_VISIBLE => t!("not visible").to_owned(),
+        None => key.to_owned(),
+    }
 }
 
 /// An answer's name: the value's, or "not visible", or "unsure".

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use kenami_domain::{
-    answer::Answer,
+    answer::{Answer, NOT_VISIBLE},
     schema::{Attribute, AttributeKind, AttributeValue, Texts},
 };
 use sqlx::{PgExecutor, types::Json};
 
 use crate::error::{Error, Result};
+
+/// `suggestions.value_id` of "not visible".
+const SUGGESTED_NOT_VISIBLE: i64 = 0;
 
 /// All attributes of a project in order, retired ones included.
 pub(crate) struct Catalog {
@@ -95,6 +98,16 @@ impl Entry {
     pub(crate) fn value_key(&self, id: i64) -> Option<&str> {
         let index = self.value_ids.iter().position(|value| *value == id)?;
         Some(&self.attribute.values[index].key)
+    }
+
+    /// What stands in `suggestions.value_id` for a value or "not visible"; none for another key.
+    pub(crate) fn suggested_id(&self, key: &str) -> Option<i64> {
+        if key == NOT_VISIBLE { Some(SUGGESTED_NOT_VISIBLE) } else { self.value_id(key) }
+    }
+
+    /// The key of what [`Self::suggested_id`] stands for.
+    pub(crate) fn suggested_key(&self, id: i64) -> Option<&str> {
+        if id == SUGGESTED_NOT_VISIBLE { Some(NOT_VISIBLE) } else { self.value_key(id) }
     }
 
     /// The columns `answer` and `value_id` of an answer; none if the attribute has no such value.

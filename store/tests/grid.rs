@@ -4,17 +4,21 @@ mod world;
 
 use kenami_domain::{
     answer::Answer,
+    dataset::Policy,
     roles::Role,
     view::{
+        dataset::FreezeInput,
         grid::{GridAnswer, GridScreen, GridSubmission},
+        run::TrainInput,
         suggestions::{PredictionRow, SourceInput, SourceKind},
     },
 };
 use kenami_store::{
     actor::Actor,
-    annotate,
+    annotate, datasets,
     error::Error,
     grid::{self, ScreenQuery},
+    runs::{self, Prediction},
     suggestions,
 };
 use sqlx::PgPool;
@@ -61,7 +65,7 @@ fn answers(screen: &GridScreen, exception: Option<&str>) -> GridSubmission {
     let suggested = screen.value.clone().unwrap();
     let answer = |index: usize| match exception {
         Some(exception) if index == 0 => Answer::from(exception),
-        _ => Answer::Value(suggested.clone()),
+        _ => Answer::from(suggested.as_str()),
     };
     GridSubmission {
         attribute: screen.attribute.clone(),
@@ -265,4 +269,85 @@ async fn sources_take_each_others_place_and_say_what_is_wrong_with_a_file(db: Pg
     suggestions::switch_off(&lead, &world.db, PETS).await.unwrap();
     assert_eq!(suggestions::source(&lead, &world.db, PETS).await.unwrap(), None);
     assert_eq!(world.number("SELECT count(*) FROM suggestions").await, 0);
+}
+
+/// What a photo's suggestions are: name, attribute, answer, probability in percent.
+async fn stored(world: &World) -> Vec<(String, String, String, i32)> {
+    sqlx::query_as(
+        "SELECT p.name, a.key, coalesce(v.key, 'not_visible'), round(s.probability * 100)::integer
+         FROM suggestions s JOIN photos p ON p.id = s.photo_id JOIN attributes a ON a.id = s.attribute_id
+         LEFT JOIN attribute_values v ON v.id = s.value_id ORDER BY p.name, a.key",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap()
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_run_is_weighed_with_the_standards_and_says_where_the_part_does_not_show(db: PgPool) {
+    let world = World::new(db).await;
+    // 0 and 2 are pugs, 1 and 3 poodles, of which no standard says anything.
+    world.photos(&["0.jpg", "1.jpg", "2.jpg", "3.jpg"]).await;
+    let lead = world.member("lead", Role::Lead).await;
+    world
+        .run(
+            "INSERT INTO priors SELECT g.id, v.id, CASE v.key WHEN 'drop' THEN 0.8 WHEN 'semi_erect' THEN 0.2 ELSE 0 END
+             FROM attribute_values g, attribute_values v JOIN attributes a ON a.id = v.attribute_id
+             WHERE g.key = 'pug' AND a.key = 'ear'",
+        )
+        .await;
+    let freeze = FreezeInput { name: "v1".to_owned(), policy: Policy::Majority, run: None, seed: 0 };
+    let dataset_id = datasets::freeze(&Actor::System, &world.db, PETS, freeze).await.unwrap().id;
+    let train = TrainInput { dataset_id, name: "one".to_owned(), config: String::new() };
+    let run = runs::create(&Actor::System, &world.db, PETS, train).await.unwrap().row.id;
+    let says = |position: i32, pairs: &[(&str, f64)]| Prediction {
+        position,
+        attribute: "ear".to_owned(),
+        distribution: pairs.iter().map(|(answer, p)| ((*answer).to_owned(), *p)).collect(),
+    };
+    let doubtful = [("drop", 0.3), ("semi_erect", 0.1), ("erect", 0.4), ("not_visible", 0.2)];
+    let unseen = [("drop", 0.2), ("semi_erect", 0.1), ("erect", 0.1), ("not_visible", 0.6)];
+    let rows = [says(0, &doubtful), says(1, &doubtful), says(2, &unseen), says(3, &unseen)];
+    runs::store_predictions(&Actor::System, &world.db, run, &rows).await.unwrap();
+    runs::finish(&Actor::System, &world.db, run, serde_json::json!({}), "runs/1").await.unwrap();
+    let wish = SourceInput { kind: SourceKind::Run, run: None, control_share: 0.0 };
+    suggestions::switch_on(&lead, &world.db, PETS, &wish).await.unwrap();
+    let row = |photo: &str, answer: &str, percent| (photo.to_owned(), "ear".to_owned(), answer.to_owned(), percent);
+    // 0.8 x 0.3 x 0.83 / (0.3 x 0.83 + 0.1 x 0.23 + 0.4 x 0.03)
+    let expected = [
+        row("0.jpg", "drop", 70),
+        row("1.jpg", "erect", 40),
+        row("2.jpg", "not_visible", 60),
+        row("3.jpg", "not_visible", 60),
+    ];
+    assert_eq!(stored(&world).await, expected);
+
+    // On a screen of its own, and beside the single photo.
+    let ann = world.member("ann", Role::Annotator).await;
+    let first = screen(&world, &ann, "ear", None, 9).await;
+    let waiting: Vec<(&str, i64)> = first.waiting.iter().map(|w| (w.value.as_str(), w.photos)).collect();
+    assert_eq!(waiting, [("drop", 1), ("semi_erect", 0), ("erect", 1), ("not_visible", 2)]);
+    assert_eq!((first.value.as_deref(), names(&first)), (Some("not_visible"), vec!["3.jpg", "2.jpg"]));
+    grid::submit(&ann, &world.db, PETS, &answers(&first, Some("drop"))).await.unwrap();
+    let labels: Vec<(String, String, serde_json::Value)> = sqlx::query_as(
+        "SELECT p.name, l.answer, l.suggestion FROM labels l JOIN photos p ON p.id = l.photo_id ORDER BY p.name",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap();
+    let told: Vec<_> =
+        labels.iter().map(|(name, answer, s)| (name.as_str(), answer.as_str(), s["value"].as_str())).collect();
+    assert_eq!(
+        told,
+        [("2.jpg", "not_visible", Some("not_visible")), ("3.jpg", "value", Some("not_visible"))],
+        "each label remembers what was suggested"
+    );
+    let pull = suggestions::report(&lead, &world.db, PETS).await.unwrap();
+    assert_eq!((pull[0].grid.labels, pull[0].grid.agree), (2, 1));
+    let other = world.member("other", Role::Annotator).await;
+    let claimed = annotate::claim(&other, &world.db, PETS, 9, &[]).await.unwrap();
+    let photo = claimed.photos.iter().find(|photo| photo.photo.name == "2.jpg").unwrap();
+    assert_eq!(photo.suggestions["ear"].value, "not_visible");
+    let single = submission(photo.claim_id, "not_visible", "long");
+    annotate::submit(&other, &world.db, PETS, single).await.unwrap();
 }

@@ -84,13 +84,14 @@ fn order(seed: u64, file_hash: &str) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// The fold of each item of a dataset; `None` for those of the test part, which stay out. Strata are the values of the given
-/// attribute that has most of them, else the answers to the first annotated one.
+/// The fold of each item of a dataset; `None` for those of the test part, which stay out unless `test` lets them in. Strata are
+/// the values of the given attribute that has most of them, else the answers to the first annotated one.
 ///
 /// # Errors
 /// A photo whose hash is not recorded cannot be read.
-pub fn of_dataset(dataset: &Dataset, count: usize, seed: u64) -> Result<Vec<Option<usize>>> {
-    let rows: Vec<usize> = (0..dataset.items.len()).filter(|row| dataset.items[*row].split != Split::Test).collect();
+pub fn of_dataset(dataset: &Dataset, count: usize, seed: u64, test: bool) -> Result<Vec<Option<usize>>> {
+    let takes_part = |row: &usize| test || dataset.items[*row].split != Split::Test;
+    let rows: Vec<usize> = (0..dataset.items.len()).filter(takes_part).collect();
     let hashes = rows.iter().map(|row| content_hash(dataset, &dataset.items[*row])).collect::<Result<Vec<_>>>()?;
     let strata: Vec<_> = rows.iter().map(|row| stratum(dataset, &dataset.items[*row])).collect();
     let photos = hashes.iter().zip(&strata);
@@ -241,7 +242,7 @@ pub(crate) fn predict(
     observer: &dyn Observer,
 ) -> Result<Vec<Option<Distributions>>> {
     let quiet = FoldObserver { observer };
-    let folds = of_dataset(dataset, config.evaluate.folds as usize, config.seed)?;
+    let folds = of_dataset(dataset, config.evaluate.folds as usize, config.seed, config.evaluate.folds_test)?;
     out_of_sample(&folds, |fold| {
         let heads = head_data(&fold_dataset(dataset, fold), config, &mut |_| {})?;
         let mut trainer = source.trainer(dataset, config, &heads, fold, &quiet)?;

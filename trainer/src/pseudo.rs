@@ -7,6 +7,7 @@ use std::{
 };
 
 use kenami_domain::{
+    answer::NOT_VISIBLE,
     dataset::{Item, Schema, Split},
     schema::AttributeKind,
 };
@@ -36,7 +37,7 @@ pub struct Labelled {
 }
 
 /// Takes the first answer of each head where its probability (after temperature scaling) is `threshold` or more. An annotated
-/// attribute gets answer, target and mask 1, or mask 0; a given one its value. Photos without any such answer are left out.
+/// attribute gets answer, target and mask 1, or mask 0 (also where the answer is "not visible"); a given one its value. Photos without any such answer are left out.
 pub fn label(schema: &Schema, predictions: &[Prediction], threshold: f64) -> Labelled {
     let mut labelled = Labelled::default();
     for prediction in predictions {
@@ -57,8 +58,11 @@ pub fn label(schema: &Schema, predictions: &[Prediction], threshold: f64) -> Lab
                 (AttributeKind::Given, None) => {}
                 (AttributeKind::Annotated, Some(value)) => {
                     item.answers.insert(key.clone(), value.as_str().into());
-                    item.targets.insert(key.clone(), BTreeMap::from([(value, 1.0)]));
-                    item.masks.insert(key.clone(), 1);
+                    let is_value = value != NOT_VISIBLE;
+                    if is_value {
+                        item.targets.insert(key.clone(), BTreeMap::from([(value, 1.0)]));
+                    }
+                    item.masks.insert(key.clone(), u8::from(is_value));
                 }
                 (AttributeKind::Annotated, None) => {
                     item.masks.insert(key.clone(), 0);

@@ -271,10 +271,11 @@ fn each_fold_trains_a_trunk_that_has_not_seen_its_photos() {
     item.targets.insert("ear".to_owned(), BTreeMap::from([(answer.to_owned(), 1.0)]));
     run(&changed, &other_out, &text);
     let other = out_of_sample(&other_out);
-    let folds = kenami_trainer::folds::of_dataset(&dataset, 3, RunConfig::from_toml(&text).unwrap().seed).unwrap();
+    let folds =
+        kenami_trainer::folds::of_dataset(&dataset, 3, RunConfig::from_toml(&text).unwrap().seed, false).unwrap();
     assert_eq!(
         folds,
-        kenami_trainer::folds::of_dataset(&changed, 3, RunConfig::from_toml(&text).unwrap().seed).unwrap()
+        kenami_trainer::folds::of_dataset(&changed, 3, RunConfig::from_toml(&text).unwrap().seed, false).unwrap()
     );
     for (item, fold) in dataset.items.iter().zip(&folds).filter(|(_, fold)| fold.is_some()) {
         let key = (item.image.trim_start_matches("images/").to_owned(), "ear".to_owned());

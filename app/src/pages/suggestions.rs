@@ -171,7 +171,7 @@ fn Choose(
                     <option value="standards">{t!("Breed standards and other priors")}</option>
                 </select>
             </Field>
-            <Field id="run" label=t!("Run") hint=t!("Only of a run.") error=of_field("run")>
+            <Field id="run" label=t!("Run") hint=t!("Only of a run. Breed standards are weighed in where the project has them.") error=of_field("run")>
                 <select class="select" id="run" name="run" aria-describedby=described_by("run")>
                     <option value="">{t!("The latest finished one")}</option>
                     {finished}

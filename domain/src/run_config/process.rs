@@ -32,6 +32,9 @@ pub struct DataConfig {
     pub workers: u32,
     /// Memory for decoded photos, in MiB. Default 1024.
     pub cache_mb: u32,
+    /// Lets the heads of annotated attributes learn "not visible" as one more answer, where five photos or more have it.
+    /// Default false: such photos teach nothing.
+    pub not_visible: bool,
 }
 
 /// `[evaluate]`: what is done with the trained model.
@@ -47,6 +50,9 @@ pub struct EvaluateConfig {
     pub temperature: bool,
     /// Folds for out-of-fold predictions of every photo. Default 0: none.
     pub folds: u32,
+    /// Lets the test part take part in the folds: for suggestions and for finding wrong labels, which want as many labels as
+    /// there are. The run's own model and its test figures never see it; out-of-fold figures then do. Default false.
+    pub folds_test: bool,
     /// Photos that get a Grad-CAM overlay. Default 0.
     pub explain: u32,
 }
@@ -75,13 +81,13 @@ pub struct AuxiliaryConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { workers: 0, cache_mb: 1024 }
+        Self { workers: 0, cache_mb: 1024, not_visible: false }
     }
 }
 
 impl Default for EvaluateConfig {
     fn default() -> Self {
-        Self { flip: false, image_size: 0, temperature: true, folds: 0, explain: 0 }
+        Self { flip: false, image_size: 0, temperature: true, folds: 0, folds_test: false, explain: 0 }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct GridPhoto {
 /// Photos of one value that wait for an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// Value key.
+    /// Value key, or `not_visible`.
     pub value: String,
     /// Photos that this annotator could still answer, counted up to [`Waiting::MOST`].
     pub photos: i64,
@@ -35,13 +35,13 @@ impl Waiting {
 pub struct GridScreen {
     /// Attribute key.
     pub attribute: String,
-    /// The suggested value; none where nothing waits.
+    /// The suggested value, or `not_visible`; none where nothing waits.
     pub value: Option<String>,
     /// Where suggestions come from; none where the project has none or the annotator sees none.
     pub source_id: Option<i64>,
     /// The photos.
     pub photos: Vec<GridPhoto>,
-    /// What waits under each value of the attribute, in its order.
+    /// What waits under each value of the attribute, in its order, and under `not_visible` where there is some.
     pub waiting: Vec<Waiting>,
 }
 

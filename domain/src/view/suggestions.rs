@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 pub struct Suggestion {
     /// Where it comes from.
     pub source_id: i64,
-    /// Value key.
+    /// Value key, or `not_visible`.
     pub value: String,
     /// From 0 to 1.
     pub probability: f32,
@@ -20,7 +20,7 @@ pub struct Suggestion {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
-    /// A finished run's predictions.
+    /// A finished run's predictions, weighed with the project's priors where it has them.
     Run,
     /// Predictions from a file.
     Import,
@@ -84,7 +84,7 @@ pub struct PredictionRow {
     pub image: String,
     /// Attribute key.
     pub attribute: String,
-    /// Value key.
+    /// Value key, or `not_visible`.
     pub answer: String,
     /// From 0 to 1.
     pub probability: f32,

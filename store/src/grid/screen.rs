@@ -1,8 +1,11 @@
 //! The next screen.
 
-use kenami_domain::view::{
-    annotate::Stopped,
-    grid::{GridPhoto, GridScreen, Waiting},
+use kenami_domain::{
+    answer::NOT_VISIBLE,
+    view::{
+        annotate::Stopped,
+        grid::{GridPhoto, GridScreen, Waiting},
+    },
 };
 use sqlx::PgConnection;
 
@@ -26,7 +29,7 @@ const MOST: usize = 100;
 pub struct ScreenQuery {
     /// Attribute key.
     pub attribute: String,
-    /// Value key; none for the one with the most photos waiting.
+    /// Value key or `not_visible`; none for the one with the most photos waiting.
     pub value: Option<String>,
     /// Photos, from 1 to 100, else the nearest.
     pub want: usize,
@@ -83,7 +86,7 @@ pub async fn screen(actor: &Actor, db: &Db, project: &str, query: &ScreenQuery) 
         None => screen.waiting.iter().rev().max_by_key(|w| w.photos).filter(|w| w.photos > 0).map(|w| w.value.clone()),
     };
     let Some(value) = value else { return Ok(screen) };
-    let value_id = entry.value_id(&value).ok_or(Error::NotFound("value"))?;
+    let value_id = entry.suggested_id(&value).ok_or(Error::NotFound("value"))?;
     screen.photos = fill(db, &viewer, entry.id, value_id, query).await?;
     screen.value = Some(value);
     Ok(screen)
@@ -113,10 +116,11 @@ async fn viewer(connection: &mut PgConnection, access: &Access) -> Result<Option
     Ok(Some(Viewer { project_id: access.project_id, annotator_id, source_id }))
 }
 
-/// Photos that wait under each value that is on offer; where the walks stand is kept.
+/// Photos that wait under each value that is on offer, and under "not visible" where there are some; where the walks stand is kept.
 async fn waiting(connection: &mut PgConnection, viewer: &Viewer, entry: &Entry, skip: &[i64]) -> Result<Vec<Waiting>> {
     let offered = entry.attribute.values.iter().filter(|value| !value.retired);
-    let ids: Vec<i64> = offered.filter_map(|value| entry.value_id(&value.key)).collect();
+    let keys = offered.map(|value| value.key.as_str()).chain([NOT_VISIBLE]);
+    let ids: Vec<i64> = keys.filter_map(|key| entry.suggested_id(key)).collect();
     let rows = sqlx::query_file!(
         "queries/grid_waiting.sql",
         viewer.source_id,
@@ -151,10 +155,13 @@ async fn waiting(connection: &mut PgConnection, viewer: &Viewer, entry: &Entry, 
     .execute(connection)
     .await?;
     let waiting = rows.into_iter().map(|row| {
-        let value = entry.value_key(row.value_id).ok_or_else(|| Error::internal("a value without a key"))?;
+        let value = entry.suggested_key(row.value_id).ok_or_else(|| Error::internal("a value without a key"))?;
         Ok(Waiting { value: value.to_owned(), photos: row.photos })
     });
-    waiting.collect()
+    let mut waiting = waiting.collect::<Result<Vec<_>>>()?;
+    // Most sources never suggest it.
+    waiting.retain(|w| w.value != NOT_VISIBLE || w.photos > 0);
+    Ok(waiting)
 }
 
 /// Photos in the order of the screen. Others may take an open one before it is claimed.

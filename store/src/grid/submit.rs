@@ -150,8 +150,9 @@ async fn suggested(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let value =
-                entry.value_key(row.value_id).ok_or_else(|| Error::internal("a suggestion of another attribute"))?;
+            let value = entry
+                .suggested_key(row.value_id)
+                .ok_or_else(|| Error::internal("a suggestion of another attribute"))?;
             Ok((row.photo_id, Suggestion { source_id, value: value.to_owned(), probability: row.probability }))
         })
         .collect()

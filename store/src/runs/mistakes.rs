@@ -28,8 +28,8 @@ pub struct MistakeFilter {
     pub cursor: Option<i64>,
 }
 
-/// Photos where the head's most likely value is not the dataset's, the surest first; `limit` from 1 to 200. Photos whose
-/// answer is not to be trained on are left out.
+/// Photos where the head's most likely answer is not the dataset's, the surest first; `limit` from 1 to 200. Photos whose
+/// answer is not to be trained on are left out; "not visible" counts where the head has learnt it.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown run; rights; the database.
@@ -61,7 +61,9 @@ pub async fn mistakes(
                JOIN dataset_items i ON i.dataset_id = $2 AND i.photo_id = r.photo_id
                CROSS JOIN LATERAL (
                    SELECT coalesce(i.item -> 'given' ->> $4,
-                                   CASE WHEN i.item -> 'masks' ->> $4 = '1' THEN i.item -> 'answers' ->> $4 END) AS answer
+                                   CASE WHEN i.item -> 'masks' ->> $4 = '1'
+                                             OR i.item -> 'answers' ->> $4 = 'not_visible' AND r.distribution ? 'not_visible'
+                                        THEN i.item -> 'answers' ->> $4 END) AS answer
                ) t
                CROSS JOIN LATERAL (
                    SELECT d.key, d.value::double precision AS probability FROM jsonb_each_text(r.distribution) d

@@ -39,7 +39,7 @@ pub struct Prediction {
     pub position: i32,
     /// Attribute key.
     pub attribute: String,
-    /// Value key to probability.
+    /// Value key, or `not_visible`, to probability.
     pub distribution: BTreeMap<String, f64>,
 }
 

@@ -27,7 +27,7 @@ pub async fn report(actor: &Actor, db: &Db, project: &str) -> Result<Vec<Pull>> 
                   count(*) FILTER (WHERE l.shown = 'grid' AND l.agrees) AS "grid_agree!"
            FROM attributes a
            LEFT JOIN LATERAL (
-               SELECT l.suggestion ->> 'shown' AS shown, coalesce(v.key = l.suggestion ->> 'value', false) AS agrees
+               SELECT l.suggestion ->> 'shown' AS shown, coalesce(v.key, l.answer) = l.suggestion ->> 'value' AS agrees
                FROM labels l LEFT JOIN attribute_values v ON v.id = l.value_id
                WHERE l.project_id = $1 AND l.attribute_id = a.id AND l.superseded_at IS NULL
                  AND l.suggestion IS NOT NULL

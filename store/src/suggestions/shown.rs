@@ -36,7 +36,7 @@ pub(crate) async fn of_photos(
     let mut of: HashMap<i64, BTreeMap<String, Suggestion>> = HashMap::new();
     for row in rows {
         let entry = catalog.by_id(row.attribute_id)?;
-        let Some(value) = entry.value_key(row.value_id).filter(|_| !entry.retired) else { continue };
+        let Some(value) = entry.suggested_key(row.value_id).filter(|_| !entry.retired) else { continue };
         let suggestion = Suggestion { source_id: row.source_id, value: value.to_owned(), probability: row.probability };
         of.entry(row.photo_id).or_default().insert(entry.key().to_owned(), suggestion);
     }
@@ -79,7 +79,7 @@ pub(crate) fn check(entry: &Entry, suggestion: &Suggestion, sources: &[i64]) -> 
     if !sources.contains(&suggestion.source_id) {
         return Err(format!("there is no source {} of suggestions", suggestion.source_id));
     }
-    if entry.value_id(&suggestion.value).is_none() {
+    if entry.suggested_id(&suggestion.value).is_none() {
         return Err(format!("`{}` has no value `{}` that could be suggested", entry.key(), suggestion.value));
     }
     if !(0.0..=1.0).contains(&suggestion.probability) {
@@ -122,7 +122,7 @@ pub(crate) async fn there(
         .map(|row| {
             let value = catalog
                 .by_id(row.attribute_id)?
-                .value_key(row.value_id)
+                .suggested_key(row.value_id)
                 .ok_or_else(|| Error::internal("a suggested value of another attribute"))?;
             let suggestion =
                 Suggestion { source_id: row.source_id, value: value.to_owned(), probability: row.probability };

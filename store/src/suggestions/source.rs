@@ -49,7 +49,8 @@ pub async fn source(actor: &Actor, db: &Db, project: &str) -> Result<Option<Sugg
     }))
 }
 
-/// Takes a run or the priors as the source from now on; the one before ends.
+/// Takes a run, weighed with the priors where the project has them, or the priors alone as the source from now on; the one
+/// before ends.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a control share outside 0 to 1, a run that is not there or not finished, or a project without
@@ -62,7 +63,7 @@ pub async fn switch_on(actor: &Actor, db: &Db, project: &str, input: &SourceInpu
         SourceKind::Run => {
             let (run_id, name) = finished_run(&mut *tx, access.project_id, input.run.as_deref()).await?;
             let source = begin(&mut tx, &access, SourceKind::Run, Some(run_id), &name, input.control_share).await?;
-            let rows = copy_run(&mut tx, source, run_id).await?;
+            let rows = copy_run(&mut tx, source, run_id, access.project_id).await?;
             some(rows, "run", "the run has no predictions for the attributes that are answered here")?;
         }
         SourceKind::Standards => {
@@ -104,7 +105,7 @@ pub async fn import(
             .find(|entry| entry.key() == row.attribute)
             .ok_or_else(|| invalid(format!("there is no attribute `{}` to be answered", row.attribute)))?;
         let value = entry
-            .value_id(&row.answer)
+            .suggested_id(&row.answer)
             .ok_or_else(|| invalid(format!("`{}` has no value `{}`", row.attribute, row.answer)))?;
         if !(0.0..=1.0).contains(&row.probability) {
             return Err(invalid(format!("the probability {} is not between 0 and 1", row.probability)));
@@ -242,26 +243,11 @@ async fn end(connection: &mut PgConnection, project_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Each photo's and attribute's most probable value of the run, by the model of a fold that has not seen the photo where there
-/// is one: of photos that it was trained on, a model says what it was told.
-async fn copy_run(connection: &mut PgConnection, source_id: i64, run_id: i64) -> Result<u64> {
-    let rows = sqlx::query!(
-        "INSERT INTO suggestions (source_id, photo_id, attribute_id, value_id, probability)
-         SELECT $1, r.photo_id, r.attribute_id, best.id, best.probability
-         FROM run_predictions r
-         JOIN attributes a ON a.id = r.attribute_id AND a.kind = 'annotated' AND a.retired_at IS NULL
-         CROSS JOIN LATERAL (
-             SELECT v.id, least(greatest(d.value::real, 0), 1) AS probability
-             FROM jsonb_each_text(coalesce(r.held_out, r.distribution)) d
-             JOIN attribute_values v ON v.attribute_id = r.attribute_id AND v.key = d.key AND v.retired_at IS NULL
-             ORDER BY d.value::real DESC, v.position LIMIT 1
-         ) best
-         WHERE r.run_id = $2",
-        source_id,
-        run_id,
-    )
-    .execute(connection)
-    .await?;
+/// Each photo's and attribute's most probable answer of the run, weighed with the project's priors, by the model of a fold that
+/// has not seen the photo where there is one: of photos that it was trained on, a model says what it was told.
+async fn copy_run(connection: &mut PgConnection, source_id: i64, run_id: i64, project_id: i64) -> Result<u64> {
+    let rows =
+        sqlx::query_file!("queries/suggestions_of_run.sql", source_id, run_id, project_id).execute(connection).await?;
     Ok(rows.rows_affected())
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kenami_domain::{
-    answer::Answer,
+    answer::{Answer, NOT_VISIBLE},
     dataset::{Item, Split},
     run_config::{HeadConfig, PriorSource, RunConfig, Targets, Votes},
     schema::{Attribute, AttributeKind},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Label smoothing where the configuration names none: given attributes, annotated attributes.
 const SMOOTHING: (f64, f64) = (0.1, 0.2);
+/// Photos with the answer "not visible" from which on a head can learn it.
+const NOT_VISIBLE_PHOTOS: usize = 5;
 
 /// One head's configuration, labels and targets over all items of a dataset.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ pub struct HeadData {
     pub annotated: bool,
     /// With smoothing and prior resolved.
     pub config: HeadConfig,
-    /// Value keys: the classes, in order.
+    /// Value keys: the classes, in order; with `data.not_visible` also that answer, as the last.
     pub labels: Vec<String>,
     /// `[items, labels]`, smoothed; rows with mask 0 are zero.
     pub targets: Vec<f32>,
@@ -119,7 +121,7 @@ pub fn head_data(dataset: &Dataset, config: &RunConfig, warn: &mut dyn FnMut(Str
             None if config.heads.is_empty() => HeadConfig::default(),
             None => continue,
         };
-        let head = one_head(dataset, attribute, head)?;
+        let head = one_head(dataset, attribute, head, config.data.not_visible)?;
         let learnt = labelled_in_train(dataset, &head);
         if learnt >= 2 {
             heads.push(head);
@@ -133,10 +135,10 @@ pub fn head_data(dataset: &Dataset, config: &RunConfig, warn: &mut dyn FnMut(Str
     Ok(heads)
 }
 
-fn one_head(dataset: &Dataset, attribute: &Attribute, mut config: HeadConfig) -> Result<HeadData> {
+fn one_head(dataset: &Dataset, attribute: &Attribute, mut config: HeadConfig, not_visible: bool) -> Result<HeadData> {
     let by_kind = if attribute.kind == AttributeKind::Given { SMOOTHING.0 } else { SMOOTHING.1 };
     config.smoothing.get_or_insert(by_kind);
-    let labels = labels(dataset, attribute);
+    let mut labels = labels(dataset, attribute);
     let rows = dataset.items.iter().map(|item| own_row(item, attribute, &labels)).collect::<Result<Vec<_>>>()?;
     let shrinkage = match config.targets {
         Targets::Instance => 0.0,
@@ -145,6 +147,10 @@ fn one_head(dataset: &Dataset, attribute: &Attribute, mut config: HeadConfig) ->
     };
     let prior = if shrinkage > 0.0 { Some(Prior::new(dataset, attribute, &labels, &rows, &mut config)?) } else { None };
     let smoothing = config.smoothing.unwrap_or(by_kind);
+    let not_visible = not_visible && learns_not_visible(dataset, attribute);
+    if not_visible {
+        labels.push(NOT_VISIBLE.to_owned());
+    }
     let classes = labels.len();
     let (mut targets, mut mask) = (Vec::with_capacity(rows.len() * classes), Vec::with_capacity(rows.len()));
     for (item, row) in dataset.items.iter().zip(&rows) {
@@ -152,15 +158,47 @@ fn one_head(dataset: &Dataset, attribute: &Attribute, mut config: HeadConfig) ->
             None => row.votes.clone().filter(|_| row.trusted),
             Some(prior) => shrunk(row, prior.of(item), shrinkage),
         };
+        let target = if not_visible { with_not_visible(item, &attribute.key, row, target, classes) } else { target };
         mask.push(if target.is_some() { 1.0 } else { 0.0 });
         match target {
             Some(target) => targets.extend(target.iter().map(|t| smooth(*t, smoothing, classes) as f32)),
             None => targets.resize(targets.len() + classes, 0.0),
         }
     }
-    let truth = rows.into_iter().map(|row| row.truth).collect();
+    let unseen = |item: &Item| not_visible && item.answers.get(&attribute.key) == Some(&Answer::NotVisible);
+    let truths = dataset.items.iter().zip(&rows);
+    let truth = truths.map(|(item, row)| if unseen(item) { Some(classes - 1) } else { row.truth }).collect();
     let annotated = attribute.kind == AttributeKind::Annotated;
     Ok(HeadData { attribute: attribute.key.clone(), annotated, config, labels, targets, mask, truth })
+}
+
+/// Whether enough photos of any part have the answer, so that the heads of all folds have the same classes.
+fn learns_not_visible(dataset: &Dataset, attribute: &Attribute) -> bool {
+    let has_it = |item: &&Item| item.answers.get(&attribute.key) == Some(&Answer::NotVisible);
+    attribute.kind == AttributeKind::Annotated && dataset.items.iter().filter(has_it).count() >= NOT_VISIBLE_PHOTOS
+}
+
+/// The target over the values with the share of the votes that say "not visible" as the last class. Where that is the answer
+/// it is trusted; elsewhere what may be trained on without it may be with it.
+fn with_not_visible(
+    item: &Item,
+    key: &str,
+    row: &Row,
+    of_values: Option<Vec<f64>>,
+    classes: usize,
+) -> Option<Vec<f64>> {
+    let answered = item.answers.get(key) == Some(&Answer::NotVisible);
+    let of_values = if answered { row.votes.clone() } else { Some(of_values?) };
+    let said = item.votes.get(key).and_then(|votes| votes.get(NOT_VISIBLE)).map_or(0.0, |count| f64::from(*count));
+    let share = match &of_values {
+        Some(_) if !answered || said > row.count => said / (row.count + said),
+        // No vote for a value, or a reviewer decided against them.
+        _ => 1.0,
+    };
+    let mut target = of_values.unwrap_or_else(|| vec![0.0; classes - 1]);
+    target.iter_mut().for_each(|t| *t *= 1.0 - share);
+    target.push(share);
+    Some(target)
 }
 
 /// `(1 - a) t + a / K`.

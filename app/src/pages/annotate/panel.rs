@@ -1,6 +1,6 @@
 //! The attributes with their answers.
 
-use kenami_domain::{answer::Answer, schema::Attribute};
+use kenami_domain::{answer::Answer, schema::Attribute, view::suggestions::Suggestion};
 use leptos::{html, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
@@ -68,6 +68,11 @@ pub fn focus_group(index: usize) {
     }
 }
 
+/// The probability of the suggestion where it is this answer.
+fn sure_of(suggested: Memo<Option<Suggestion>>, key: String) -> Signal<Option<f32>> {
+    Signal::derive(move || suggested.with(|s| s.as_ref().filter(|s| s.value == key).map(|s| s.probability)))
+}
+
 /// One attribute: its values, "not visible" and "unsure".
 #[component]
 fn Ask(
@@ -106,16 +111,13 @@ fn Ask(
         .map(|(place, value)| {
             let answer = Answer::Value(value.key.clone());
             let name = value.names.or_key(language, &value.key).to_owned();
-            let key = value.key.clone();
-            let sure = Signal::derive(move || {
-                suggested.with(|suggested| suggested.as_ref().filter(|s| s.value == key).map(|s| s.probability))
-            });
+            let sure = sure_of(suggested, value.key.clone());
             view! { <AnswerButton index answer name key=desk.value_key(place) given sure/> }
         })
         .collect_view();
     let special = [(Answer::NotVisible, t!("Not visible"), "not-visible"), (Answer::Unsure, t!("Unsure"), "unsure")]
         .map(|(answer, name, id)| {
-            let sure = Signal::stored(None);
+            let sure = sure_of(suggested, answer.key().to_owned());
             view! { <AnswerButton index answer name=name.to_owned() key=Some(desk.key_of(id)) given sure/> }
         })
         .collect_view();

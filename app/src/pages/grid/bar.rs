@@ -1,6 +1,10 @@
 //! What is asked, what waits, and what can be done with the screen.
 
-use kenami_domain::{answer::Answer, schema::AttributeValue, view::guidelines::Guideline};
+use kenami_domain::{
+    answer::{Answer, NOT_VISIBLE},
+    schema::AttributeValue,
+    view::guidelines::Guideline,
+};
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast};
 
 use super::{
@@ -56,10 +60,14 @@ pub fn Head() -> impl IntoView {
     let values = move || {
         let Some(guide) = desk.guide() else { return Vec::new() };
         let waiting = waiting.get();
+        // "Not visible" only where some model suggests it.
+        let is_suggested =
+            waiting.iter().any(|w| w.value == NOT_VISIBLE) || value.get().as_deref() == Some(NOT_VISIBLE);
+        let unseen = is_suggested.then(|| (NOT_VISIBLE.to_owned(), t!("Not visible").to_owned()));
         offered(&guide)
-            .map(|offered| {
-                let key = offered.key.clone();
-                let name = offered.names.or_key(language, &key).to_owned();
+            .map(|offered| (offered.key.clone(), offered.names.or_key(language, &offered.key).to_owned()))
+            .chain(unseen)
+            .map(|(key, name)| {
                 let left = waiting.iter().find(|w| w.value == key).map_or(0, |w| w.photos);
                 let (mine, wish) = (key.clone(), key);
                 let pressed = Memo::new(move |_| value.with(|value| value.as_ref() == Some(&mine)));
@@ -172,7 +180,7 @@ pub fn ActionBar() -> impl IntoView {
         session.with(|s| {
             let shown = s.shown()?;
             let index = shown.cursor()?;
-            let suggested = Mark::Answer(Answer::Value(shown.value().to_owned()));
+            let suggested = Mark::Answer(shown.suggested());
             Some(shown.mark_of(index).cloned().unwrap_or(suggested))
         })
     });

@@ -203,3 +203,37 @@ fn a_draw_falls_into_the_share_that_it_hits() {
         assert_eq!(drawn(&smoothed, 0.3, draw), class, "{draw}");
     }
 }
+
+#[test]
+fn not_visible_is_learnt_as_one_more_answer_where_five_photos_have_it() {
+    let unseen: Photo<'_> = (Split::Train, "pug", Some("not_visible"), &[], 0, &[("not_visible", 2)]);
+    let mut rows: Vec<Photo<'_>> = vec![
+        (Split::Train, "pug", Some("drop"), &[("drop", 1.0)], 1, &[("drop", 3), ("not_visible", 1)]),
+        (Split::Train, "husky", Some("erect"), &[("erect", 1.0)], 1, &[("erect", 2)]),
+        // Most say so; a reviewer says so against the votes; a tie.
+        (Split::Test, "pug", Some("not_visible"), &[("drop", 1.0)], 0, &[("drop", 1), ("not_visible", 3)]),
+        (Split::Train, "pug", Some("not_visible"), &[("drop", 1.0)], 0, &[("drop", 2), ("not_visible", 1)]),
+        (Split::Train, "pug", None, &[("drop", 1.0)], 0, &[("drop", 1), ("not_visible", 1)]),
+        unseen,
+        unseen,
+    ];
+    let config = "[data]\nnot_visible = true\n[heads.ear]\nsmoothing = 0";
+    let four = heads(&dataset(&rows), config).unwrap();
+    assert_eq!(four[0].labels, ["drop", "erect"], "four photos are too few");
+    rows.push(unseen);
+    let dataset = dataset(&rows);
+    let head = heads(&dataset, config).unwrap().remove(0);
+    assert_eq!(head.labels, ["drop", "erect", "not_visible"]);
+    let expected = [[0.75, 0.0, 0.25], [0.0, 1.0, 0.0], [0.25, 0.0, 0.75], [0.0, 0.0, 1.0]];
+    for (row, expected) in expected.iter().enumerate() {
+        assert_eq!((&head.targets[row * 3..row * 3 + 3], head.mask[row]), (&expected[..], 1.0), "row {row}");
+    }
+    assert_eq!(head.mask[4], 0.0, "a tie teaches nothing");
+    assert_eq!(head.targets[15..18], [0.0, 0.0, 1.0]);
+    assert_eq!(head.truth, [Some(0), Some(1), Some(2), Some(2), None, Some(2), Some(2), Some(2)]);
+    let without = heads(&dataset, "[heads.ear]\nsmoothing = 0").unwrap().remove(0);
+    assert_eq!((without.labels.len(), &without.mask[..4]), (2, &[1.0, 1.0, 0.0, 0.0][..]));
+    // A prior says nothing of photos in which the part does not show.
+    let class = heads(&dataset, &format!("{config}\ntargets = \"class\"")).unwrap().remove(0);
+    assert_eq!((class.targets[0], class.targets[2], class.targets[17]), (0.9 * 0.75, 0.25, 1.0));
+}

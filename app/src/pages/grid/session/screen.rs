@@ -44,7 +44,12 @@ impl Shown {
         Self { screen, cursor: None, marks: Vec::new(), told: BTreeMap::new(), since: now }
     }
 
-    /// The suggested value's key.
+    /// The suggested answer.
+    pub fn suggested(&self) -> Answer {
+        Answer::from(self.value())
+    }
+
+    /// The suggested answer's key: a value's, or `not_visible`.
     pub fn value(&self) -> &str {
         self.screen.value.as_deref().unwrap_or_default()
     }
@@ -100,12 +105,11 @@ impl Shown {
         }
     }
 
-    /// Marks the photo at the cursor. The suggested value is no exception: it takes the mark away.
+    /// Marks the photo at the cursor. The suggested answer is no exception: it takes the mark away.
     pub(super) fn mark(&mut self, mark: Mark) {
         let Some(cursor) = self.cursor else { return };
         self.unmark();
-        let suggested = matches!(&mark, Mark::Answer(Answer::Value(value)) if value == self.value());
-        if !suggested {
+        if mark != Mark::Answer(self.suggested()) {
             self.marks.push((cursor, mark));
         }
     }
@@ -128,7 +132,7 @@ impl Shown {
     /// The answer to each photo that is answered here.
     fn answers(&self) -> BTreeMap<i64, Answer> {
         let answer = |(index, photo): (usize, &GridPhoto)| match self.mark_of(index) {
-            None => Some((photo.claim_id, Answer::Value(self.value().to_owned()))),
+            None => Some((photo.claim_id, self.suggested())),
             Some(Mark::Answer(answer)) => Some((photo.claim_id, answer.clone())),
             Some(Mark::Later) => None,
         };

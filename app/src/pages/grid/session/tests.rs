@@ -187,3 +187,20 @@ fn failures_are_tried_again_and_refusals_are_kept_for_the_annotator() {
     assert_eq!(session.outbox().refused().len(), 1);
     assert_eq!(session.handle(Event::Discard(key), 6_200.0), [Effect::Forget(key)]);
 }
+
+#[test]
+fn a_screen_of_photos_in_which_the_part_does_not_show_is_accepted_like_any_other() {
+    let (mut session, _) = open();
+    let effects = session.handle(Event::Value("not_visible".to_owned()), 20.0);
+    let Some(Effect::Fetch { number, .. }) = effects.first() else { panic!("{effects:?}") };
+    session.handle(Event::Screen(*number, screen("not_visible", 4..7, &[("not_visible", 3)])), 30.0);
+    session.handle(Event::Point(1), 40.0);
+    session.handle(Event::MarkValue(0), 50.0);
+    session.handle(Event::Point(2), 60.0);
+    session.handle(Event::Mark(Mark::Answer(Answer::NotVisible)), 70.0);
+    assert_eq!(session.shown().unwrap().mark_of(2), None, "the suggested answer is no exception");
+    let effects = session.handle(Event::Accept, 80.0);
+    let pending = sent(&effects);
+    assert_eq!(answers(pending), [(4, "not_visible"), (5, DROP), (6, "not_visible")]);
+    assert_eq!(pending.submission.answers[0].answer, Answer::NotVisible);
+}
