@@ -80,12 +80,8 @@ async fn measure_rule(ground: &Ground) -> Result<serde_json::Value> {
     let scope = DoubtScope::default();
     let count = guidelines::scope_count(&actor, db, PROJECT, ear, &scope).await?;
     lap("count_ms");
-    let edit = DraftEdit {
-        introduction: Texts::en("Look."),
-        rules: Vec::new(),
-        change_note: String::new(),
-        based_on: None,
-    };
+    let edit =
+        DraftEdit { introduction: Texts::en("Look."), rules: Vec::new(), change_note: String::new(), based_on: None };
     guidelines::save_draft(&actor, db, PROJECT, ear, edit).await?;
     lap("draft_ms");
     guidelines::publish(&actor, db, PROJECT, ear, "", Some(&scope)).await?;

@@ -218,6 +218,7 @@ mod tests {
                     note: String::new(),
                     guideline_version: None,
                     duration_ms: None,
+                    gold: false,
                     created_at: at,
                 })
                 .collect(),
