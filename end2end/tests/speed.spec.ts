@@ -82,7 +82,10 @@ test('the next photo is painted right after the key that completes one', async (
 });
 
 /** What the heads learn with: "not visible" as an answer of its own, and every photo predicted by a fold that has not seen it. */
-const CONFIG = `image_size = 320
+const CONFIG = `epochs = 100
+image_size = 320
+[optimizer]
+lr = 0.05
 [data]
 not_visible = true
 [evaluate]
