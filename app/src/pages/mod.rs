@@ -18,6 +18,7 @@ pub mod progress;
 pub mod project;
 pub mod projects;
 pub mod quiz;
+pub mod rounds;
 pub mod runs;
 pub mod settings;
 pub mod sign_in;

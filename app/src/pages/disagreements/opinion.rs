@@ -22,7 +22,7 @@ pub fn ModelOpinion(
 ) -> impl IntoView {
     let overlay = opinion.overlay.map(|file| {
         let alt = t!("Where the network looked in {photo}", photo = photo);
-        view! { 
+        view! {
             <figure class="opinion-overlay">
                 {file_picture(&key, opinion.run_id, &file, alt)}
                 <figcaption class="quiet">{t!("Where the network looked: the photo, what speaks for its prediction, what speaks for the dataset's answer")}</figcaption>
