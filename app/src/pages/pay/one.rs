@@ -70,10 +70,13 @@ pub fn ExperimentPage() -> impl IntoView {
             }
         });
     });
-    // Of the page itself: what the results are read into is replaced, while the bar in it may still move.
+    // Outside of what the results are read into: that is replaced, while the bar still moves.
     let shown = Signal::derive(move || job.get().unwrap_or_else(idle));
     let progress = move || running.get().map(|_| view! { <JobProgress job=shown/> });
-    loaded_both(project.resource, detail, move |project, detail| view! { <Experiment project detail progress/> })
+    view! {
+        {progress}
+        {loaded_both(project.resource, detail, move |project, detail| view! { <Experiment project detail/> })}
+    }
 }
 
 /// A job of which nothing has been heard yet.
@@ -107,17 +110,12 @@ fn is_news(before: &Job, now: &Job) -> bool {
 const RUNS: &str = "Training runs";
 
 #[component]
-fn Experiment<P>(
+fn Experiment(
     /// The project.
     project: Project,
     /// The comparison.
     detail: ExperimentDetail,
-    /// How far its job is, while it runs.
-    progress: impl Fn() -> P + Send + 'static,
-) -> impl IntoView
-where
-    P: IntoView + 'static,
-{
+) -> impl IntoView {
     let row = detail.row;
     let key = project.key.clone();
     let asked_to_stop = detail.job.as_ref().is_some_and(|job| job.cancel_requested);
@@ -150,7 +148,6 @@ where
                 ("person", row.created_by.clone().into_any()),
             ])}
         </p>
-        {progress}
         {error.map(|error| view! { <Alert tone=Tone::Bad>{text::translate_sentence(&error).into_owned()}</Alert> })}
         {match results {
             None => view! { <p class="quiet">{t!("No training has finished yet.")}</p> }.into_any(),
