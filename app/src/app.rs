@@ -31,6 +31,7 @@ use crate::{
         project::ProjectShell,
         projects::ProjectsPage,
         quiz::QuizPage,
+        rounds::RoundsPage,
         runs::{RunPage, RunsPage, errors::RunErrorsPage},
         schema::SchemaPage,
         settings::SettingsPage,
@@ -111,6 +112,7 @@ pub fn App() -> impl IntoView {
                             <Route path=path!(":id") view=RunPage ssr=SsrMode::Async/>
                             <Route path=path!(":id/errors") view=RunErrorsPage ssr=SsrMode::Async/>
                         </ParentRoute>
+                        <Route path=path!("loop") view=RoundsPage ssr=SsrMode::Async/>
                         <ParentRoute path=path!("pay") view=Outlet ssr=SsrMode::Async>
                             <Route path=path!("") view=PayPage ssr=SsrMode::Async/>
                             <Route path=path!(":id") view=ExperimentPage ssr=SsrMode::Async/>

@@ -33,6 +33,7 @@ pub mod quiz;
 pub mod reports;
 pub mod review;
 pub mod rights;
+pub mod rounds;
 pub mod runs;
 pub mod schema;
 pub mod schema_changes;

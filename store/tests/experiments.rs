@@ -99,7 +99,8 @@ async fn what_cannot_be_compared_is_refused(db: PgPool) {
             "{config}: {refused:?}"
         );
     }
-    world::project(&db, "cats").await;
+    let cats = world::project(&db, "cats").await;
+    world::photos(&db, cats, &["c.jpg"]).await;
     let foreign = frozen(&db, "cats", "v1").await;
     assert!(matches!(create(input(foreign)).await, Err(Error::NotFound("dataset"))));
     // A dataset whose attributes are all annotated has no baseline.

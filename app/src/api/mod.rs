@@ -17,6 +17,7 @@ pub mod projects;
 pub mod quiz;
 pub mod reports;
 pub mod review;
+pub mod rounds;
 pub mod runs;
 pub mod schema;
 pub mod suggestions;

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod project;
 pub mod projects;
 pub mod quiz;
+pub mod rounds;
 pub mod runs;
 pub mod schema;
 pub mod settings;

@@ -2,6 +2,8 @@
 
 mod queue;
 
+pub use queue::order_name;
+
 use kenami_domain::{
     schema::{Attribute, AttributeKind},
     view::project::{Project, ProjectSettings},

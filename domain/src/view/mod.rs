@@ -17,6 +17,7 @@ pub mod queue;
 pub mod quiz;
 pub mod report;
 pub mod review;
+pub mod rounds;
 pub mod run;
 pub mod schema_change;
 pub mod suggestions;

@@ -15,6 +15,7 @@ mod listing;
 mod photos;
 mod projects;
 mod review;
+mod rounds;
 mod runs;
 mod schema;
 mod suggestions;
@@ -101,6 +102,7 @@ pub fn router() -> Router<AppState> {
         .merge(datasets::router())
         .merge(runs::router())
         .merge(experiments::router())
+        .merge(rounds::router())
         .merge(jobs::router())
         .split_for_parts();
     let description = std::sync::Arc::new(description);

@@ -22,6 +22,7 @@ use kenami_domain::{
         quiz::QuizSubmission,
         report::DoubtInput,
         review::{Cause, DecisionInput, DisagreementFilter},
+        rounds::RoundInput,
         run::{CurvePoint, TrainInput},
         schema_change::{NewValue, SchemaChange},
         suggestions::{PredictionRow, SourceInput, SourceKind},
@@ -39,6 +40,7 @@ use kenami_store::{
     photos::{self, PhotoQuery},
     preferences, projects, queue, quiz, reports, review,
     rights::Operation,
+    rounds,
     runs::{self, MistakeFilter, Prediction},
     schema, schema_changes, suggestions, tokens,
 };
@@ -333,6 +335,8 @@ fn datasets_and_jobs() -> Vec<Call> {
         Work: runs::finish(g.run_id, json!({ "heads": {}, "seconds": 1, "images_per_second": 1 }), "runs/1");
         ReadDatasets: runs::errors(PETS, g.run_id, Sample::Unseen);
         Train: runs::cancel(PETS, g.run_id);
+        ReadDatasets: rounds::list(PETS);
+        Train: rounds::begin(PETS, RoundInput { order: QueueOrder::Entropy, config: String::new() });
         Train: experiments::create(PETS, ExperimentInput {
             dataset_id: g.dataset_id, seeds: 2, config: String::new(), curve: false,
         });

@@ -6,12 +6,13 @@ use kenami_domain::{
     run_config::{RunConfig, TrainPart},
     view::{
         experiment::ExperimentDetail,
-        job::{Job, JobState},
+        job::{Job, JobKind, JobState},
         project::Project,
     },
 };
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::hooks::use_params_map;
+use time::OffsetDateTime;
 
 use super::{
     curve::Curves,
@@ -48,7 +49,7 @@ pub fn ExperimentPage() -> impl IntoView {
             }
         },
     );
-    // The job is followed once, however often the results are read again.
+    // The job is followed once, however often the results are read again; and it is shown outside of what these replace.
     let job = RwSignal::new(None::<Job>);
     Effect::new(move |_| {
         if let Some(Ok(detail)) = detail.get() {
@@ -61,17 +62,48 @@ pub fn ExperimentPage() -> impl IntoView {
         let Some(running) = running.get() else { return };
         follow_job(running, &["job"], move |_, data| {
             let Ok(now) = serde_json::from_str::<Job>(&data) else { return };
-            let before = job.with_untracked(|job| job.as_ref().map(|job| (job.progress_done, job.message.clone())));
-            let has_moved = before != Some((now.progress_done, now.message.clone())) && now.message == RUNS;
-            let ended = now.state.is_final();
+            let heard = |before: &Option<Job>| before.as_ref().is_none_or(|before| is_news(before, &now));
+            let news = job.try_with_untracked(heard).unwrap_or(false);
             job.try_set(Some(now));
-            // A training has ended: there are new figures.
-            if has_moved || ended {
+            if news {
                 detail.refetch();
             }
         });
     });
-    loaded_both(project.resource, detail, move |project, detail| view! { <Experiment project detail job/> })
+    // Outside of what the results are read into: that is replaced, while the bar still moves.
+    let shown = Signal::derive(move || job.get().unwrap_or_else(idle));
+    let progress = move || running.get().map(|_| view! { <JobProgress job=shown/> });
+    view! {
+        {progress}
+        {loaded_both(project.resource, detail, move |project, detail| view! { <Experiment project detail/> })}
+    }
+}
+
+/// A job of which nothing has been heard yet.
+fn idle() -> Job {
+    Job {
+        id: 0,
+        kind: JobKind::Experiment,
+        project_id: 0,
+        state: JobState::Queued,
+        progress_done: 0,
+        progress_total: 0,
+        message: String::new(),
+        error: None,
+        result: None,
+        attempts: 0,
+        cancel_requested: false,
+        created_by: String::new(),
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        finished_at: None,
+    }
+}
+
+/// Whether there is more to read than how far the job is: it has begun, a training has ended, or all of them.
+fn is_news(before: &Job, now: &Job) -> bool {
+    let counts_runs =
+        now.message == RUNS && (before.progress_done, &before.message) != (now.progress_done, &now.message);
+    counts_runs || before.state != now.state
 }
 
 /// What the job says while it counts trainings, before translation.
@@ -83,15 +115,11 @@ fn Experiment(
     project: Project,
     /// The comparison.
     detail: ExperimentDetail,
-    /// Its job as it was last heard of.
-    job: RwSignal<Option<Job>>,
 ) -> impl IntoView {
     let row = detail.row;
     let key = project.key.clone();
-    let own = detail.job.clone();
-    // Before the browser has heard of the job, it is as the server has read it.
-    let now = Signal::derive(move || job.get().or_else(|| own.clone()));
-    let state = Memo::new(move |_| now.with(|job| job.as_ref().map_or(row.state, |job| job.state)));
+    let asked_to_stop = detail.job.as_ref().is_some_and(|job| job.cancel_requested);
+    let error = detail.job.as_ref().and_then(|job| job.error.clone());
     let frozen = RunConfig::from_toml(&detail.input.config).is_ok_and(|config| config.model.train == TrainPart::Heads);
     let seeds = i64::from(detail.input.seeds);
     let asked = if detail.input.curve {
@@ -110,8 +138,8 @@ fn Experiment(
     view! {
         <PageHeader title=t!("Do the labels of {dataset} pay?", dataset = row.dataset)>
             <a class="button button-quiet" href=format!("/p/{key}/pay")>{t!("All comparisons")}</a>
-            <JobBadge state/>
-            {lead.then(|| view! { <Cancel key=cancel_key id=row.id state/> })}
+            <JobBadge state=Signal::stored(row.state)/>
+            {(lead && !row.state.is_final()).then(|| view! { <Cancel key=cancel_key id=row.id asked_to_stop/> })}
         </PageHeader>
         <p class="quiet">
             {asked}"; "
@@ -120,10 +148,7 @@ fn Experiment(
                 ("person", row.created_by.clone().into_any()),
             ])}
         </p>
-        {move || (state.get() != JobState::Done).then(|| now.get()).flatten().map(|current| {
-            let signal = Signal::derive(move || now.get().unwrap_or_else(|| current.clone()));
-            view! { <JobProgress job=signal/> }
-        })}
+        {error.map(|error| view! { <Alert tone=Tone::Bad>{text::translate_sentence(&error).into_owned()}</Alert> })}
         {match results {
             None => view! { <p class="quiet">{t!("No training has finished yet.")}</p> }.into_any(),
             Some(results) => {
@@ -175,23 +200,40 @@ fn Cancel(
     key: String,
     /// The comparison.
     id: i64,
-    /// Where it stands.
-    state: Memo<JobState>,
+    /// Somebody has asked already.
+    asked_to_stop: bool,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let key = StoredValue::new(key);
-    let asked = RwSignal::new(false);
+    let asked = RwSignal::new(asked_to_stop);
     let cancel = move |_| {
+        let key = key.clone();
         asked.set(true);
         spawn_local(async move {
-            match api::experiments::cancel_experiment(key.get_value(), id).await {
+            match api::experiments::cancel_experiment(key, id).await {
                 Ok(()) => toasts.good(t!("It stops at the next step; what has finished stays.")),
                 Err(error) => toasts.bad(error.to_string()),
             }
         });
     };
-    move || {
-        (!state.get().is_final())
-            .then(|| view! { <Button disabled=asked on:click=cancel>{t!("Stop the comparison")}</Button> })
+    view! { <Button disabled=asked on:click=cancel>{t!("Stop the comparison")}</Button> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_again_where_a_training_has_ended() {
+        let at =
+            |done: i64, message: &str, state| Job { progress_done: done, message: message.to_owned(), state, ..idle() };
+        let running = at(2, RUNS, JobState::Running);
+        assert!(is_news(&idle(), &at(0, "Reading the dataset", JobState::Running)), "it has begun");
+        assert!(is_news(&running, &at(3, RUNS, JobState::Running)));
+        assert!(!is_news(&running, &running));
+        assert!(!is_news(
+            &at(3, "Computing features", JobState::Running),
+            &at(64, "Computing features", JobState::Running)
+        ));
+        assert!(is_news(&running, &at(2, RUNS, JobState::Cancelled)));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         button::{Button, Weight},
         field::{Field, described_by},
     },
+    pages::runs::choices::part_label,
 };
 
 /// What is offered first. Only where weights are shared can one head's labels change another head.
@@ -71,15 +72,11 @@ pub fn StartForm(
             config.set(now.to_brief_toml());
         }
     };
-    let parts = [
-        (TrainPart::LastStage, t!("The last stage and the heads: labels can help the breed")),
-        (TrainPart::Heads, t!("The heads alone: quick, but labels cannot change the breed")),
-        (TrainPart::All, t!("Everything: hours without a GPU")),
-    ]
-    .map(|(one, name)| {
-        view! { <option value=one.as_str() selected=move || part.get() == Some(one)>{name}</option> }
-    })
-    .collect_view();
+    let parts = [TrainPart::LastStage, TrainPart::Heads, TrainPart::All]
+        .map(|one| {
+            view! { <option value=one.as_str() selected=move || part.get() == Some(one)>{part_label(one)}</option> }
+        })
+        .collect_view();
     let of = move |field: &'static str| {
         Signal::derive(move || error.with(|error| error.as_ref().and_then(|e| e.for_field(field)).map(str::to_owned)))
     };
@@ -104,8 +101,12 @@ pub fn StartForm(
                         {options}
                     </select>
                 </Field>
-                <Field id="pay-part" label=t!("What learns")>
-                    <select class="select" id="pay-part" on:change=move |event| choose(event_target_value(&event))>{parts}</select>
+                <Field
+                    id="pay-part"
+                    label=t!("What learns")
+                    hint=t!("Where the heads alone learn they share no weights, and labels cannot change the breed.")
+                >
+                    <select class="select" id="pay-part" aria-describedby=described_by("pay-part") on:change=move |event| choose(event_target_value(&event))>{parts}</select>
                 </Field>
                 <Field
                     id="pay-seeds"

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::components::field::Field;
 
 /// What is trained, in words.
-fn part_label(part: TrainPart) -> &'static str {
+pub fn part_label(part: TrainPart) -> &'static str {
     match part {
         TrainPart::Heads => t!("The heads alone (a minute)"),
         TrainPart::LastStage => t!("The last stage and the heads"),

@@ -8,7 +8,7 @@
 pub mod chart;
 pub mod series;
 
-mod choices;
+pub(crate) mod choices;
 mod confusion;
 pub mod errors;
 pub(crate) mod files;
@@ -69,9 +69,11 @@ pub fn RunsPage() -> impl IntoView {
         };
         let (none, no_datasets) = (runs.is_empty(), datasets.is_empty());
         let datasets_href = format!("/p/{}/datasets", project.key);
+        let loop_href = format!("/p/{}/loop", project.key);
         let pay_href = format!("/p/{}/pay", project.key);
         view! {
             <PageHeader title=t!("Runs") lead=t!("A run trains one model with a head per attribute on a frozen dataset.")>
+                <a class="button" href=loop_href>{t!("Learning loop")}</a>
                 <a class="button" href=pay_href>{t!("Do the labels pay?")}</a>
                 {(!none).then(start)}
             </PageHeader>

@@ -53,7 +53,7 @@ pub fn ExtraVotesField(
 }
 
 /// What people read for an order.
-fn order_name(order: QueueOrder) -> &'static str {
+pub fn order_name(order: QueueOrder) -> &'static str {
     match order {
         QueueOrder::Order => t!("as imported"),
         QueueOrder::Entropy => t!("what the model is least sure of (entropy)"),

@@ -1,0 +1,63 @@
+// Active learning as a loop from the page: train, answer what the model doubts, train again, and see what it brought.
+import { BrowserContext, expect, Page, test } from '@playwright/test';
+
+import { answer } from '../support/annotating';
+import { startDemo } from '../support/demo';
+import { Kenami } from '../support/kenami';
+import { look, open } from '../support/people';
+
+test.describe.configure({ mode: 'serial', timeout: 300_000 });
+
+let kenami: Kenami;
+let project: string;
+let context: BrowserContext;
+let page: Page;
+
+test.beforeAll(async ({ browser }) => {
+  ({ kenami, project, context, page } = await startDemo(browser));
+});
+
+test.afterAll(async () => {
+  await context?.close();
+  await kenami?.dispose();
+});
+
+const round = async (name: string) => {
+  await page.getByRole('button', { name: 'Freeze and train' }).click();
+  await page.waitForURL(/\/runs\/\d+$/);
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 180_000 });
+  await open(page, `${project}/loop`);
+};
+const rows = () => page.getByRole('region', { name: /^Runs with the labels/ }).locator('tbody tr');
+
+test('a first round trains on what is there and puts the queue in the order of its doubt', async () => {
+  await open(page, `${project}/runs`);
+  await page.getByRole('link', { name: 'Learning loop' }).click();
+  await expect(page.getByText('Answer what comes first in the queue: as imported.')).toBeVisible();
+  await look(page, 'loop-begin');
+  await round('round-1');
+  await expect(page.getByText('what the model is least sure of (entropy).')).toBeVisible();
+  await expect(page.getByText('Nothing has been answered since the last round.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Freeze and train' })).toBeDisabled();
+  await expect(rows()).toHaveCount(1);
+});
+
+test('after some answers the next round has more labels, and both are drawn', async () => {
+  await open(page, `${project}/annotate`);
+  await answer(page, 4);
+  await expect.poll(async () => {
+    await open(page, `${project}/loop`);
+    return page.getByText(/\d+ labels since the last round/).innerText();
+  }).toContain('12 labels');
+  await round('round-2');
+  await expect(rows()).toHaveCount(2);
+  const labels = (await rows().locator('td:nth-child(3)').allInnerTexts()).map((text) => Number(text.replace(',', '')));
+  expect(labels[0]).toBe(labels[1] + 12);
+  // Each head's line has both rounds.
+  const line = await page.locator('.chart polyline.chart-line').first().getAttribute('points');
+  expect(line!.trim().split(' ')).toHaveLength(2);
+  await look(page, 'loop');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await look(page, 'dark-loop');
+});
