@@ -128,6 +128,19 @@ export function stops(): Stop[] {
     },
     { name: 'members', path: `${p}/members` },
     { name: 'settings', path: `${p}/settings` },
+    { name: 'schema', path: `${p}/schema` },
+    {
+      name: 'schema-add',
+      path: `${p}/schema`,
+      then: async (page) => {
+        await dialogOf('.page-actions .button-primary')(page);
+        await page.locator('#attribute-source').selectOption('coat');
+        await expect(page.locator('.schema-map')).toBeVisible();
+      },
+    },
+    { name: 'run-errors', path: `${p}/runs/1/errors` },
+    { name: 'pay', path: `${p}/pay` },
+    { name: 'learning-loop', path: `${p}/loop` },
     { name: 'not-found', path: '/no-such-page' },
     { name: 'not-there', path: `${p}/datasets/no-such-dataset` },
   ];

@@ -198,7 +198,8 @@ test('a decision becomes gold with one click', async () => {
   await kenami.cli('labels', 'import', 'pets', await disputed());
   await open(page, `${project}/disagreements`);
   await page.locator('main a[href*="photo="]').first().click();
-  await hydrated(page);
+  // The review comes within the page: keys are for what shows.
+  await expect(page.getByRole('heading', { name: 'Which answer holds?' })).toBeVisible();
   await page.keyboard.press('1');
   await page.keyboard.press('e');
   await page.getByRole('button', { name: /^Decide/ }).click();
