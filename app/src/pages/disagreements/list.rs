@@ -36,16 +36,11 @@ pub fn Listing(
     cursor: RwSignal<Option<i64>>,
     /// The project's key.
     key: Memo<String>,
+    /// Photos that are chosen to be decided at once.
+    chosen: RwSignal<BTreeSet<i64>>,
     /// Called when several have been decided.
     decided: Callback<()>,
 ) -> impl IntoView {
-    let chosen = RwSignal::new(BTreeSet::new());
-    // What shows is what can be chosen.
-    Effect::new(move |_| {
-        list.track();
-        filter.track();
-        chosen.set(BTreeSet::new());
-    });
     loaded(list, move |page| {
         if page.items.is_empty() {
             let narrowed = filter.with_untracked(|filter| {

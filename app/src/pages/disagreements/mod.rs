@@ -17,6 +17,8 @@ pub use agreement::reading;
 pub use filter::Filter;
 pub use votes::tally;
 
+use std::collections::BTreeSet;
+
 use kenami_domain::roles::Role;
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_query_map;
@@ -85,10 +87,18 @@ pub fn DisagreementsPage() -> impl IntoView {
             queue.set(page.items);
         }
     });
+    // Made here: what is loaded again makes its parts anew, while what showed still reads this.
+    let chosen = RwSignal::new(BTreeSet::new());
+    Effect::new(move |_| {
+        list.track();
+        filter.track();
+        chosen.set(BTreeSet::new());
+    });
     let changed = move || {
         list.refetch();
         overview.refetch();
     };
+    let decided = Callback::new(move |()| changed());
     let find = ServerAction::<FindSuspects>::new();
     Effect::new(move |_| {
         if find.value().get().is_some_and(|found| found.is_ok()) {
@@ -107,7 +117,7 @@ pub fn DisagreementsPage() -> impl IntoView {
                         <AgreementTable attributes=attributes.clone() agreement/>
                         <Queues filter suspects find key=project.key/>
                         <FilterBar filter attributes=attributes.clone() pairs/>
-                        <Listing list attributes filter cursor key=project.key decided=Callback::new(move |()| changed())/>
+                        <Listing list attributes filter cursor key=project.key chosen decided/>
                     }
                 })}
             }),
