@@ -90,15 +90,18 @@ pub fn DisagreementsPage() -> impl IntoView {
     // Made here: what is loaded again makes its parts anew, while what showed still reads this.
     let chosen = RwSignal::new(BTreeSet::new());
     Effect::new(move |_| {
-        list.track();
         filter.track();
+        page_of.track();
         chosen.set(BTreeSet::new());
     });
     let changed = move || {
         list.refetch();
         overview.refetch();
     };
-    let decided = Callback::new(move |()| changed());
+    let decided = Callback::new(move |()| {
+        chosen.set(BTreeSet::new());
+        changed();
+    });
     let find = ServerAction::<FindSuspects>::new();
     Effect::new(move |_| {
         if find.value().get().is_some_and(|found| found.is_ok()) {

@@ -82,7 +82,7 @@ pub fn Together(
         <div class="together card" role="group" aria-label=t!("Decide several at once")>
             <div class="row">
                 <Button on:click=move |_| chosen.set(all.iter().copied().collect())>{t!("Choose all that show")}</Button>
-                <Button disabled=Signal::derive(move || count() == 0) on:click=move |_| chosen.set(BTreeSet::new())>{t!("Choose none")}</Button>
+                <Button on:click=move |_| chosen.set(BTreeSet::new())>{t!("Choose none")}</Button>
                 <span class="quiet" aria-live="polite">{move || n!(count(), "{count} photo chosen", "{count} photos chosen")}</span>
             </div>
             {move || (count() > 0).then(|| view! {
