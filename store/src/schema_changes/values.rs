@@ -69,8 +69,7 @@ impl Change<'_> {
         if gone.is_empty() {
             return Err(Error::invalid("values", "name the values that become one with it"));
         }
-        let keys: Vec<String> = keys.to_vec();
-        self.move_labels(id, &gone, target, &keys, into).await?;
+        self.move_labels(id, &gone, target, keys, into).await?;
         self.move_decisions(id, &gone, target).await?;
         self.move_gold(id, &gone, target).await?;
         self.merge_priors(&gone, target).await?;
