@@ -50,6 +50,24 @@ pub struct Metrics {
     /// Per attribute key: figures of out-of-sample predictions, where folds were asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub out_of_sample: BTreeMap<String, SplitMetrics>,
+    /// What a second round learnt from the model's own answers, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo: Option<PseudoLabels>,
+}
+
+/// Answers of a first round's model that a second round learnt from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PseudoLabels {
+    /// Probability, after temperature scaling, from which an answer was taken.
+    pub threshold: f64,
+    /// Photos without labels, and training photos that lacked an answer.
+    pub photos: usize,
+    /// Of these, photos of which at least one answer was taken.
+    pub taken: usize,
+    /// Answers taken, per attribute key.
+    pub answers: BTreeMap<String, usize>,
+    /// Accuracy on test before, per attribute key: the first round's.
+    pub before: BTreeMap<String, f64>,
 }
 
 /// Why training ended early.

@@ -66,8 +66,14 @@ test('a photo of a confused pair opens in review, with the overlay beside the vo
   const overlay = page.getByRole('img', { name: `Where the network looked in ${photo}` });
   await expect.poll(() => overlay.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(300);
   await look(page, 'review-overlay');
+  // The photos beside it on the errors page are its neighbours, and the way back leads there.
+  await page.getByRole('link', { name: /^Previous/ }).click();
+  await expect(page.getByRole('heading', { name: /^Coat: / })).not.toHaveText(`Coat: ${photo}`);
+  await page.keyboard.press('ArrowRight');
+  await expect(page.getByRole('heading', { name: `Coat: ${photo}` })).toBeVisible();
   await page.keyboard.press('Escape');
-  await expect(page.getByRole('navigation', { name: 'Queues' }).getByRole('link', { name: 'Model contradicts' })).toHaveAttribute('aria-current', 'page');
+  await expect(page).toHaveURL(/\/runs\/1\/errors\?head=coat$/);
+  await expect(page.getByRole('heading', { name: 'Largest losses' })).toBeVisible();
 });
 
 test('breed mistakes lead to the review of any attribute; dark and small', async () => {

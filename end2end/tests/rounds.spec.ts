@@ -61,3 +61,34 @@ test('after some answers the next round has more labels, and both are drawn', as
   await page.emulateMedia({ colorScheme: 'dark' });
   await look(page, 'dark-loop');
 });
+
+test('with no new answers a round may still learn what the model is sure of', async () => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  const begin = page.getByRole('button', { name: 'Freeze and train' });
+  await expect(begin).toBeDisabled();
+  await page.getByLabel('Learn also what the model is sure of').check();
+  const sure = page.getByLabel('Sure from (%)');
+  await sure.fill('much');
+  await expect(page.getByRole('alert')).toHaveText('a number from 0 to 100');
+  await expect(begin).toBeDisabled();
+  await look(page, 'loop-pseudo-wrong');
+  await sure.fill('80');
+  await expect(begin).toBeEnabled();
+  await look(page, 'loop-pseudo');
+  await begin.click();
+  await page.waitForURL(/\/runs\/\d+$/);
+  await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 180_000 });
+  const learnt = page.getByText(/^A second round learnt also what the first round's model was sure of \(from 80 %\)/);
+  const counts = /answers for ([\d,]+) of ([\d,]+) photos/.exec(await learnt.innerText())!.slice(1).map((text) => Number(text.replace(',', '')));
+  expect(counts[0]).toBeGreaterThan(0);
+  expect(counts[1]).toBeGreaterThanOrEqual(counts[0]);
+  await look(page, 'run-pseudo');
+  await open(page, `${project}/loop`);
+  await expect(rows()).toHaveCount(3);
+  // The same again would say the same.
+  await page.getByLabel('Learn also what the model is sure of').check();
+  await page.getByLabel('Sure from (%)').fill('80');
+  await expect(begin).toBeDisabled();
+  await page.getByLabel('Sure from (%)').fill('85');
+  await expect(begin).toBeEnabled();
+});

@@ -21,7 +21,8 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// # Errors
 /// The URL is malformed, or nobody answers within ten seconds.
 pub async fn connect(url: &str, connections: u32) -> Result<Db> {
-    let options = PgConnectOptions::from_str(url)?.application_name("kenami");
+    // Compiling takes longer than it saves on statements as short as these: 15 s to publish 9,000 doubts, 1.1 s without.
+    let options = PgConnectOptions::from_str(url)?.application_name("kenami").options([("jit", "off")]);
     Ok(PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))

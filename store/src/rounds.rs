@@ -36,16 +36,18 @@ pub async fn list(actor: &Actor, db: &Db, project: &str) -> Result<Rounds> {
     runs.reverse();
     let mut connection = db.acquire().await?;
     let labels = labels_at_freeze(&mut connection, access.project_id).await?;
-    let newest = runs.last().map(|run| run.dataset_id);
+    let newest = runs.last().map(|run| (run.id, run.dataset_id)).unzip();
     let state = sqlx::query!(
         r#"SELECT p.queue_order,
                   (SELECT count(*) FROM tasks t WHERE t.project_id = p.id AND t.taken < t.needed) AS "open!",
                   (SELECT count(*) FROM labels l WHERE l.project_id = p.id AND l.superseded_at IS NULL AND NOT l.gold
                      AND l.created_at > coalesce((SELECT d.created_at FROM datasets d WHERE d.id = $2), '-infinity'))
-                      AS "fresh!"
+                      AS "fresh!",
+                  (SELECT r.config FROM runs r WHERE r.id = $3) AS config
            FROM projects p WHERE p.id = $1"#,
         access.project_id,
-        newest,
+        newest.1,
+        newest.0,
     )
     .fetch_one(&mut *connection)
     .await?;
@@ -58,6 +60,7 @@ pub async fn list(actor: &Actor, db: &Db, project: &str) -> Result<Rounds> {
         rounds: runs.into_iter().map(round).collect(),
         fresh: state.fresh,
         open: state.open,
+        config: state.config,
     })
 }
 
@@ -83,7 +86,7 @@ async fn labels_at_freeze(connection: &mut PgConnection, project_id: i64) -> Res
 ///
 /// # Errors
 /// [`Error::Invalid`] for an order that follows no model or a malformed configuration; [`Error::Conflict`] where nothing has
-/// been answered since the newest run's dataset was frozen; rights; the database.
+/// been answered since the newest run's dataset was frozen and that run had the same configuration; rights; the database.
 pub async fn begin(actor: &Actor, db: &Db, project: &str, input: RoundInput) -> Result<RunDetail> {
     rights::require(actor, db, Operation::Train, project).await?;
     if !input.order.follows_model() {
@@ -91,9 +94,9 @@ pub async fn begin(actor: &Actor, db: &Db, project: &str, input: RoundInput) -> 
         return Err(Error::invalid("order", message));
     }
     // Before anything is frozen.
-    RunConfig::from_toml(&input.config).map_err(|error| Error::invalid("config", error.to_string()))?;
+    let config = RunConfig::from_toml(&input.config).map_err(|error| Error::invalid("config", error.to_string()))?;
     let now = list(actor, db, project).await?;
-    if now.fresh == 0 {
+    if now.would_repeat(&config) {
         let message = "nothing has been answered since the last round: its model would say the same";
         return Err(Error::Conflict(message.to_owned()));
     }

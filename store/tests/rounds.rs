@@ -42,13 +42,21 @@ async fn a_round_freezes_what_has_been_answered_and_trains_on_it(db: PgPool) {
     let now = state().await;
     assert_eq!((now.order, now.fresh, now.rounds.len(), now.rounds[0].labels), (QueueOrder::Margin, 0, 1, 40));
     assert!(matches!(begin(QueueOrder::Margin).await, Err(Error::Conflict(_))), "the same labels again");
+    let config = "[pseudo]\nunlabelled = true\n".to_owned();
+    let other = RoundInput { order: QueueOrder::Margin, config: format!("epochs = 2\n{config}") };
+    assert_eq!(
+        rounds::begin(&lead, &world.db, PETS, other.clone()).await.unwrap().row.name,
+        "round-2",
+        "they say more"
+    );
+    assert!(matches!(rounds::begin(&lead, &world.db, PETS, other).await, Err(Error::Conflict(_))));
 
     let ben = world.member("ben", Role::Annotator).await;
     world.annotate(&ben, |_| ("erect", "short")).await;
     assert_eq!(state().await.fresh, 40);
-    assert_eq!(begin(QueueOrder::Margin).await.unwrap().row.name, "round-2");
+    assert_eq!(begin(QueueOrder::Margin).await.unwrap().row.name, "round-3");
     let rounds: Vec<_> = state().await.rounds.into_iter().map(|round| (round.run.name, round.labels)).collect();
-    assert_eq!(rounds, [("round-1".to_owned(), 40), ("round-2".to_owned(), 80)]);
+    assert_eq!(rounds, [("round-1".to_owned(), 40), ("round-2".to_owned(), 40), ("round-3".to_owned(), 80)]);
     // A label that is taken back later was there at the freeze.
     world.run("UPDATE labels SET superseded_at = now() WHERE id = (SELECT min(id) FROM labels)").await;
     assert_eq!(rounds::list(&Actor::System, &world.db, PETS).await.unwrap().rounds[0].labels, 40);

@@ -6,7 +6,8 @@
 //! WEIGHTS: a safetensors file (default: the demo's). CACHE: where features are kept (default: nowhere).
 //! OUT: the run's folder (default: a temporary one; with FOLDS a folder in it for each). SEEDS: how many seeds to run (default 1). VALIDATION_ONLY=1 hides the
 //! test figures: choose on validation. FOLDS=1 prints instead, per head, the mean over five folds of trainval, each held out
-//! in turn: a steadier ground to choose on than one fifth. ALL=1 holds nothing out: the last run of what was chosen.
+//! in turn: a steadier ground to choose on than one fifth. ALL=1 holds nothing out: the last run of what was chosen. LABELLED=5 keeps the
+//! labels of five training photos of each breed: for pseudo-labels (`pseudo.unlabelled = true`).
 
 use std::{collections::BTreeMap, env, error::Error, fs, path::Path, path::PathBuf};
 
@@ -59,13 +60,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         train(request, &Printer)
     };
     let all = env::var("ALL").is_ok();
+    let labelled: usize = env::var("LABELLED").ok().map_or(Ok(usize::MAX), |labelled| labelled.parse())?;
     let folds = if env::var("FOLDS").is_ok() { FOLDS } else { 1 };
     for seed in 0..seeds {
         config.seed = seed;
         let mut held_out: BTreeMap<String, (f64, f64, Vec<f64>)> = BTreeMap::new();
         for fold in 0..folds {
             let folder = if folds > 1 { out.join(format!("fold-{fold}")) } else { out.clone() };
-            let metrics = run(&oxford_pets(&pets, (!all).then_some(fold))?, &config, folder)?;
+            let metrics = run(&oxford_pets(&pets, (!all).then_some(fold), labelled)?, &config, folder)?;
             for (head, splits) in &metrics.heads {
                 let sums = held_out.entry(head.clone()).or_default();
                 if let Some(validation) = splits.get("validation") {
@@ -95,6 +97,12 @@ fn print(seed: u64, metrics: &Metrics, hide_test: bool) {
         "seed {seed}: {:.1} s, {:.1} photos/s ({} computed, {} cached)",
         metrics.seconds, metrics.images_per_second, metrics.features_computed, metrics.features_cached
     );
+    if let Some(pseudo) = &metrics.pseudo {
+        println!("  pseudo-labels from {}: {} of {} photos", pseudo.threshold, pseudo.taken, pseudo.photos);
+        for (head, before) in pseudo.before.iter().filter(|_| !hide_test) {
+            println!("  {head} test before: accuracy {before:.4}");
+        }
+    }
     for (head, splits) in &metrics.heads {
         for (split, m) in splits.iter().filter(|(split, _)| !(hide_test && *split == "test")) {
             println!(
@@ -105,8 +113,9 @@ fn print(seed: u64, metrics: &Metrics, hide_test: bool) {
     }
 }
 
-/// The folder as a dataset: breed and species given, the `fold`-th fifth of each breed's trainval photos for validation.
-fn oxford_pets(dir: &Path, fold: Option<usize>) -> Result<Dataset, Box<dyn Error>> {
+/// The folder as a dataset: breed and species given, the `fold`-th fifth of each breed's trainval photos for validation; training
+/// photos of a breed after the first `labelled` lose their labels.
+fn oxford_pets(dir: &Path, fold: Option<usize>, labelled: usize) -> Result<Dataset, Box<dyn Error>> {
     let mut by_breed: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     let mut species = BTreeMap::new();
     for (file, split) in [("trainval.txt", Split::Train), ("test.txt", Split::Test)] {
@@ -129,6 +138,8 @@ fn oxford_pets(dir: &Path, fold: Option<usize>) -> Result<Dataset, Box<dyn Error
         if let Some(fold) = fold {
             train.into_iter().skip(fold).step_by(FOLDS).for_each(|item| item.split = Split::Validation);
         }
+        let train = items.iter_mut().filter(|item| item.split == Split::Train);
+        train.skip(labelled).for_each(|item| item.given.clear());
     }
     let attribute = |key: &str, values: Vec<&str>| Attribute {
         key: key.to_owned(),

@@ -1,4 +1,6 @@
 //! Pseudo-labels (D.-H. Lee, ICML 2013 workshop): what a model is sure of becomes an answer to train on in a second round.
+//!
+//! [`completed`] answers what people have not in a dataset's own photos, [`from_run`] labels photos from elsewhere.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,11 +11,11 @@ use std::{
 use kenami_domain::{
     answer::NOT_VISIBLE,
     dataset::{Item, Schema, Split},
-    schema::AttributeKind,
+    schema::{Attribute, AttributeKind},
 };
 
 use crate::{
-    data::Dataset,
+    data::{Dataset, file_name},
     error::{Error, Result},
     folds::by_hash,
     observer::Observer,
@@ -23,10 +25,10 @@ use crate::{
 /// Where pseudo-labelled photos are said to lie, so that no name meets one of the dataset.
 const FOLDER: &str = "pseudo/";
 
-/// Unlabelled photos with the answers that a model is sure of.
+/// Photos with the answers that a model is sure of.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labelled {
-    /// Training items; `image` is `pseudo/NAME`.
+    /// Training items; `image` is `pseudo/NAME` where the photo is not the dataset's own.
     pub items: Vec<Item>,
     /// Answers taken per attribute.
     pub answers: BTreeMap<String, usize>,
@@ -42,40 +44,87 @@ pub fn label(schema: &Schema, predictions: &[Prediction], threshold: f64) -> Lab
     let mut labelled = Labelled::default();
     for prediction in predictions {
         let mut item = Item::new(format!("{FOLDER}{}", prediction.image), Split::Train);
-        let mut is_sure = false;
-        for attribute in &schema.attributes {
-            let key = &attribute.key;
-            let first = prediction.heads.get(key).and_then(|ranked| ranked.first());
-            let sure = first.filter(|(_, probability)| *probability >= threshold).map(|(value, _)| value.clone());
-            if sure.is_some() {
-                is_sure = true;
-                *labelled.answers.entry(key.clone()).or_default() += 1;
-            }
-            match (attribute.kind, sure) {
-                (AttributeKind::Given, Some(value)) => {
-                    item.given.insert(key.clone(), value);
-                }
-                (AttributeKind::Given, None) => {}
-                (AttributeKind::Annotated, Some(value)) => {
-                    item.answers.insert(key.clone(), value.as_str().into());
-                    let is_value = value != NOT_VISIBLE;
-                    if is_value {
-                        item.targets.insert(key.clone(), BTreeMap::from([(value, 1.0)]));
-                    }
-                    item.masks.insert(key.clone(), u8::from(is_value));
-                }
-                (AttributeKind::Annotated, None) => {
-                    item.masks.insert(key.clone(), 0);
-                }
-            }
-        }
-        if is_sure {
-            labelled.items.push(item);
-        } else {
-            labelled.unsure += 1;
-        }
+        let answered = answer(&mut item, &schema.attributes, prediction, threshold);
+        labelled.push(item, &answered);
     }
     labelled
+}
+
+/// The dataset with answers where one of its training photos has none: neither a consensus nor a vote, or no given value. What
+/// people saw and could not settle (not visible, unsure, tied) stays as it is. Takes answers as [`label`] does; photos are found
+/// by their file names, and those of which nothing is missing that the model knows are not counted.
+pub fn completed(dataset: &Dataset, predictions: &[Prediction], threshold: f64) -> (Dataset, Labelled) {
+    let by_name: HashMap<&str, &Prediction> = predictions.iter().map(|p| (p.image.as_str(), p)).collect();
+    let (mut completed, mut labelled) = (dataset.clone(), Labelled::default());
+    for item in completed.items.iter_mut().filter(|item| item.split == Split::Train) {
+        let Some(prediction) = by_name.get(file_name(&item.image)) else { continue };
+        let lacking = dataset.manifest.schema.attributes.iter().filter(|attribute| {
+            prediction.heads.contains_key(&attribute.key) && is_unanswered(item, &attribute.key, attribute.kind)
+        });
+        let lacking: Vec<&Attribute> = lacking.collect();
+        if !lacking.is_empty() {
+            let answered = answer(item, lacking, prediction, threshold);
+            labelled.push(item.clone(), &answered);
+        }
+    }
+    (completed, labelled)
+}
+
+fn is_unanswered(item: &Item, key: &str, kind: AttributeKind) -> bool {
+    match kind {
+        AttributeKind::Given => !item.given.contains_key(key),
+        AttributeKind::Annotated => {
+            !item.answers.contains_key(key) && item.votes.get(key).is_none_or(BTreeMap::is_empty)
+        }
+    }
+}
+
+/// Gives `item` the model's first answers of these attributes where it is sure of them; their keys.
+fn answer<'a>(
+    item: &mut Item,
+    attributes: impl IntoIterator<Item = &'a Attribute>,
+    prediction: &Prediction,
+    threshold: f64,
+) -> Vec<&'a str> {
+    let mut answered = Vec::new();
+    for attribute in attributes {
+        let key = &attribute.key;
+        let first = prediction.heads.get(key).and_then(|ranked| ranked.first());
+        let sure = first.filter(|(_, probability)| *probability >= threshold).map(|(value, _)| value.clone());
+        if sure.is_some() {
+            answered.push(key.as_str());
+        }
+        match (attribute.kind, sure) {
+            (AttributeKind::Given, Some(value)) => {
+                item.given.insert(key.clone(), value);
+            }
+            (AttributeKind::Given, None) => {}
+            (AttributeKind::Annotated, Some(value)) => {
+                item.answers.insert(key.clone(), value.as_str().into());
+                let is_value = value != NOT_VISIBLE;
+                if is_value {
+                    item.targets.insert(key.clone(), BTreeMap::from([(value, 1.0)]));
+                }
+                item.masks.insert(key.clone(), u8::from(is_value));
+            }
+            (AttributeKind::Annotated, None) => {
+                item.masks.insert(key.clone(), 0);
+            }
+        }
+    }
+    answered
+}
+
+impl Labelled {
+    /// A photo and the attributes of which it got an answer.
+    fn push(&mut self, item: Item, answered: &[&str]) {
+        if answered.is_empty() {
+            self.unsure += 1;
+            return;
+        }
+        self.items.push(item);
+        answered.iter().for_each(|key| *self.answers.entry((*key).to_owned()).or_default() += 1);
+    }
 }
 
 /// The dataset with pseudo-labelled photos in its training part, for a second round. `photos` are the files behind the
@@ -132,7 +181,11 @@ pub fn from_run(
 
 #[cfg(test)]
 mod tests {
-    use kenami_domain::schema::{Attribute, AttributeValue, Texts};
+    use kenami_domain::{
+        answer::Answer,
+        dataset::Manifest,
+        schema::{AttributeValue, Texts},
+    };
 
     use super::*;
 
@@ -158,5 +211,35 @@ mod tests {
         assert_eq!((a.given["breed"].as_str(), a.masks["ear"], a.targets["ear"]["x"]), ("x", 1, 1.0));
         assert_eq!((b.given["breed"].as_str(), b.masks["ear"], b.targets.len()), ("x", 0, 0));
         assert!(a.split == Split::Train && a.image == "pseudo/a");
+    }
+
+    #[test]
+    fn a_photo_gets_the_answers_that_it_lacks_and_no_others() {
+        let attributes = vec![
+            attribute("breed", AttributeKind::Given),
+            attribute("ear", AttributeKind::Annotated),
+            attribute("tail", AttributeKind::Annotated),
+        ];
+        let item = |name: &str, split| {
+            let mut item = Item::new(format!("images/{name}"), split);
+            item.given.insert("breed".to_owned(), "y".to_owned());
+            item.masks = BTreeMap::from([("ear".to_owned(), 0), ("tail".to_owned(), 0)]);
+            item
+        };
+        let mut items: Vec<Item> = ["none", "unseen", "tied", "faint", "held"].map(|n| item(n, Split::Train)).into();
+        items[1].answers.insert("ear".to_owned(), Answer::NotVisible);
+        items[2].votes.insert("ear".to_owned(), BTreeMap::from([("x".to_owned(), 1), ("y".to_owned(), 1)]));
+        items[4].split = Split::Validation;
+        let dataset = Dataset::new(Manifest::new("d", Schema { attributes }), items.clone(), |_| Ok(Vec::new()));
+        let mut predictions: Vec<_> = items.iter().map(|i| prediction(file_name(&i.image), 0.99, 0.95)).collect();
+        predictions[3] = prediction("faint", 0.99, 0.8);
+        let (completed, labelled) = completed(&dataset, &predictions, 0.9);
+        // The tail has no head; "faint" lacks an ear of which the model is not sure.
+        assert_eq!((labelled.items.len(), labelled.unsure), (1, 1));
+        assert_eq!(labelled.answers, BTreeMap::from([("ear".to_owned(), 1)]));
+        assert_eq!(completed.items[1..], items[1..]);
+        let answered = &completed.items[0];
+        assert_eq!((answered.given["breed"].as_str(), answered.masks["ear"], answered.masks["tail"]), ("y", 1, 0));
+        assert_eq!((&answered.answers["ear"], answered.targets["ear"]["x"]), (&Answer::Value("x".to_owned()), 1.0));
     }
 }

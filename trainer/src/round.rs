@@ -11,7 +11,7 @@ use std::{
 use blake3::Hash;
 use kenami_domain::{
     dataset::Split,
-    metrics::{Metrics, SplitMetrics, StopReason},
+    metrics::{Metrics, PseudoLabels, SplitMetrics, StopReason},
     run_config::{AugmentPolicy, AuxiliaryWeight, ModelName, RunConfig, TrainPart},
 };
 
@@ -78,6 +78,8 @@ pub(crate) struct Round {
     pub learnt: Dataset,
     /// Where it begins, if not with the configuration's weights.
     pub start: Option<Start>,
+    /// What it learns of a model's own answers, if it does.
+    pub pseudo: Option<PseudoLabels>,
     /// Leaves the last checkpoint: the round can be found finished again.
     pub keep_checkpoint: bool,
 }
@@ -126,7 +128,7 @@ impl Observer for Recorder<'_> {
 impl Round {
     /// From the request's own weights.
     pub(crate) fn new(request: TrainRequest, learnt: Dataset) -> Self {
-        Self { request, learnt, start: None, keep_checkpoint: false }
+        Self { request, learnt, start: None, pseudo: None, keep_checkpoint: false }
     }
 
     /// Trains, evaluates and writes the folder.
@@ -300,8 +302,27 @@ impl Round {
             None => folds::Source::Tuned { weights, maps: &maps },
         };
         let predictions = folds::predict(dataset, config, source, observer)?;
-        let own: Vec<HeadData> = prepared.heads.iter().map(|head| head.first(dataset.items.len())).collect();
+        let own = self.own_heads(&prepared.heads, &prepared.config)?;
         folds::write(out_dir, dataset, &own, &predictions)
+    }
+
+    /// The heads over the dataset's own photos, judged by its own answers: what a model said is no truth.
+    fn own_heads(&self, heads: &[HeadData], config: &RunConfig) -> Result<Vec<HeadData>> {
+        let dataset = &self.request.dataset;
+        let mut own: Vec<HeadData> = heads.iter().map(|head| head.first(dataset.items.len())).collect();
+        if self.pseudo.is_none() {
+            return Ok(own);
+        }
+        // Warnings have been given for the heads that learnt.
+        let answered = head_data(dataset, config, &mut |_| {})?;
+        for head in &mut own {
+            let labels = &head.labels;
+            let same = answered.iter().find(|same| same.attribute == head.attribute);
+            let place = |same: &HeadData, class: usize| labels.iter().position(|label| *label == same.labels[class]);
+            let truth = |same: &HeadData| same.truth.iter().map(|class| place(same, (*class)?)).collect();
+            head.truth = same.map_or_else(|| vec![None; dataset.items.len()], truth);
+        }
+        Ok(own)
     }
 
     /// Where maps of the trunk's frozen part are kept.
@@ -327,7 +348,7 @@ impl Round {
             Some(extracted) => extracted,
             None => fresh.insert(Extracted::new(dataset, config, (weights, pool), preprocessing, None, observer)?),
         };
-        let own: Vec<HeadData> = heads.iter().map(|head| head.first(dataset.items.len())).collect();
+        let own = self.own_heads(heads, config)?;
         let features = features.first(dataset.items.len());
         let outcome = Outcome {
             dataset,
@@ -339,6 +360,7 @@ impl Round {
             trunk: trunk.as_ref(),
             pool,
             curves: &fitted.state.rows,
+            pseudo: self.pseudo.as_ref(),
         };
         let mut metrics = outcome.write(out_dir)?;
         metrics.images_per_second = *images_per_second;

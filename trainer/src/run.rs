@@ -1,7 +1,7 @@
 //! The run's folder: what is written when training is over.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::{self, Write},
     path::Path,
@@ -9,7 +9,7 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use kenami_domain::{
-    metrics::{CurveRow, Metrics, Timing},
+    metrics::{CurveRow, Metrics, PseudoLabels, Timing},
     run_config::RunConfig,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -25,6 +25,7 @@ use crate::{
     heads::LinearHead,
     inside::RunExplainer,
     models::{self, GraphTrunk, Normalisation, TRUNK_PREFIX, Trunk, Weights, Workspace},
+    predict::Prediction,
     report::{self, Explainer, ReportInput, ScoredHead},
 };
 
@@ -89,6 +90,33 @@ pub(crate) fn files(out_dir: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// What a finished run's model says of the photos of its dataset.
+///
+/// # Errors
+/// The folder has no predictions.
+pub(crate) fn read_predictions(run_dir: &Path) -> Result<Vec<Prediction>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        image: String,
+        attribute: String,
+        answer: String,
+        probability: f64,
+    }
+    let path = run_dir.join(PREDICTIONS);
+    let failed = |error: csv::Error| Error::Run(format!("cannot read {}: {error}", path.display()));
+    let mut predictions: Vec<Prediction> = Vec::new();
+    for row in csv::Reader::from_path(&path).map_err(failed)?.deserialize() {
+        let row: Row = row.map_err(failed)?;
+        // A photo's rows follow each other.
+        if predictions.last().is_none_or(|last| last.image != row.image) {
+            predictions.push(Prediction { image: row.image, heads: BTreeMap::new() });
+        }
+        let heads = predictions.last_mut().map(|last| &mut last.heads).expect("just pushed");
+        heads.entry(row.attribute).or_default().push((row.answer, row.probability));
+    }
+    Ok(predictions)
+}
+
 /// Folders in a run's folder that are no results.
 const TRAINING_ONLY: [&str; 2] = [MAPS, FIRST_ROUND];
 
@@ -104,6 +132,8 @@ pub(crate) struct Outcome<'a> {
     /// What pooled the features, where that was trained.
     pub pool: Option<&'a SpatialPool>,
     pub curves: &'a [CurveRow],
+    /// What a second round learnt from.
+    pub pseudo: Option<&'a PseudoLabels>,
 }
 
 impl Outcome<'_> {
@@ -135,6 +165,7 @@ impl Outcome<'_> {
             curves: self.curves,
             timing: Some(self.timing()?),
             explainer: explainer.as_ref().map(|explainer| explainer as &dyn Explainer),
+            pseudo: self.pseudo,
         };
         report::write(out_dir, &input)
     }

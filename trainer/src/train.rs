@@ -1,12 +1,13 @@
 //! A whole run, from a dataset to a folder of results.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use kenami_domain::{
-    metrics::Metrics,
+    metrics::{Metrics, PseudoLabels, SplitMetrics},
     run_config::{Attention, EvaluateConfig, PseudoConfig, RunConfig, TrainPart},
 };
 
@@ -18,7 +19,7 @@ use crate::{
     lr_finder::{Found, Range},
     models::{self, WeightsInput},
     observer::{Event, Observer},
-    pseudo,
+    pseudo::{self, Labelled},
     round::{Round, Start},
     run,
 };
@@ -69,16 +70,16 @@ pub fn check_available(config: &RunConfig) -> Result<()> {
 /// Trains, evaluates and writes the run's folder. Blocks; uses rayon's threads. Two runs with the same dataset,
 /// configuration and weights on one machine give identical files (but for times), also if one was interrupted and resumed.
 ///
-/// With `auxiliary.dataset`, its labelled training photos are trained on as well. With `pseudo.images`, a second round of
-/// `pseudo.epochs` follows: it goes on from the first round's model (kept in the folder `first_round`) with the photos
-/// that this model is sure of. Results are those of the dataset's own photos.
+/// With `auxiliary.dataset`, its labelled training photos are trained on as well. With `pseudo.unlabelled` or `pseudo.images`, a
+/// second round of `pseudo.epochs` follows: it goes on from the first round's model (kept in the folder `first_round`) and learns
+/// also what this model is sure of. Results are those of the dataset's own photos and answers.
 ///
 /// # Errors
 /// See [`Error`]; [`Error::Cancelled`] where the observer asked to stop.
 pub fn train(request: TrainRequest, observer: &dyn Observer) -> Result<Metrics> {
     check_available(&request.config)?;
     let learnt = learnt(&request, observer)?;
-    if request.config.pseudo.images.is_empty() {
+    if !request.config.pseudo.is_on() {
         return Round::new(request, learnt).run(observer);
     }
     second_round(request, learnt, observer)
@@ -113,7 +114,10 @@ fn learnt(request: &TrainRequest, observer: &dyn Observer) -> Result<Dataset> {
 
 fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer) -> Result<Metrics> {
     let pseudo = request.config.pseudo.clone();
-    let photos = data::photos_in(Path::new(&pseudo.images))?;
+    let photos = match pseudo.images.as_str() {
+        "" => Vec::new(),
+        folder => data::photos_in(Path::new(folder))?,
+    };
     let first_dir = request.out_dir.join(run::FIRST_ROUND);
     let config = RunConfig {
         pseudo: PseudoConfig::default(),
@@ -123,14 +127,47 @@ fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer)
     let first = TrainRequest { config, out_dir: first_dir.clone(), ..request.clone() };
     fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
     // Its checkpoint stays until all is done: a resumed run does not train it again.
-    Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
-    let (learnt, labelled) = pseudo::from_run(&learnt, &first_dir, &photos, pseudo.threshold, observer)?;
-    let taken: Vec<String> = labelled.answers.iter().map(|(key, count)| format!("{count} for {key}")).collect();
-    observer.event(Event::PseudoLabels { photos: photos.len(), taken: labelled.items.len() });
-    tracing::info!("pseudo-labels: {} ({} photos unsure, {} known)", taken.join(", "), labelled.unsure, labelled.known);
+    let before = Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
+    let of_test = |(head, splits): (String, BTreeMap<String, SplitMetrics>)| Some((head, splits.get("test")?.accuracy));
+    let before = before.heads.into_iter().filter_map(of_test).collect();
+    let (learnt, found) = pseudo_labelled(learnt, &pseudo, &first_dir, &photos, observer)?;
+    observer.event(Event::PseudoLabels { photos: found.photos, taken: found.taken });
     let start = Start::open(request.config.model.name, &first_dir, pseudo.epochs)?;
-    let metrics = Round { start: Some(start), ..Round::new(request, learnt) }.run(observer)?;
+    let round =
+        Round { start: Some(start), pseudo: Some(PseudoLabels { before, ..found }), ..Round::new(request, learnt) };
+    let metrics = round.run(observer)?;
     let checkpoint = checkpoint::path(&first_dir);
     fs::remove_file(&checkpoint).map_err(Error::io(&checkpoint))?;
     Ok(metrics)
+}
+
+/// The dataset with what the first round's model is sure of: answers that its training photos lack, and other photos.
+fn pseudo_labelled(
+    mut learnt: Dataset,
+    config: &PseudoConfig,
+    first_dir: &Path,
+    photos: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<(Dataset, PseudoLabels)> {
+    let mut found = PseudoLabels { threshold: config.threshold, ..PseudoLabels::default() };
+    let mut add = |labelled: Labelled| {
+        found.photos += labelled.items.len() + labelled.unsure + labelled.known;
+        found.taken += labelled.items.len();
+        for (attribute, count) in labelled.answers {
+            *found.answers.entry(attribute).or_default() += count;
+        }
+    };
+    if config.unlabelled {
+        let (completed, labelled) = pseudo::completed(&learnt, &run::read_predictions(first_dir)?, config.threshold);
+        learnt = completed;
+        add(labelled);
+    }
+    if !photos.is_empty() {
+        let (extended, labelled) = pseudo::from_run(&learnt, first_dir, photos, config.threshold, observer)?;
+        learnt = extended;
+        add(labelled);
+    }
+    let taken: Vec<String> = found.answers.iter().map(|(key, count)| format!("{count} for {key}")).collect();
+    tracing::info!("pseudo-labels: {} ({} of {} photos)", taken.join(", "), found.taken, found.photos);
+    Ok((learnt, found))
 }

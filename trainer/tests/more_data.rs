@@ -3,11 +3,16 @@
 
 mod common;
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use common::{CONFIG, attribute, drawn, export, manifest, request, run};
-use kenami_domain::{csvio::read_probabilities, dataset::Split, schema::AttributeKind};
+use kenami_domain::{
+    csvio::read_probabilities,
+    dataset::{Item, Split},
+    schema::AttributeKind,
+};
 use kenami_trainer::{Dataset, Error, Event, Observer, Silent, TrainRequest, auxiliary, pseudo, train};
+use safetensors::SafeTensors;
 
 fn name(image: &str) -> &str {
     image.rsplit('/').next().unwrap()
@@ -39,6 +44,13 @@ fn every_photo_but_those_of_test_is_predicted_out_of_sample() {
     let again = tempfile::tempdir().unwrap();
     run(&dataset, again.path(), &text);
     assert!(fs::read(again.path().join("oof_predictions.csv")).unwrap() == bytes);
+    let with_test = run(&dataset, again.path(), &format!("{text}folds_test = true\n"));
+    let read = |file: &str| fs::read(again.path().join(file)).unwrap();
+    let parsed = read_probabilities(read("oof_predictions.csv").as_slice()).unwrap();
+    let items: BTreeSet<&str> = parsed.value.iter().map(|(item, ..)| item).collect();
+    assert_eq!(items, dataset.items.iter().map(|item| name(&item.image)).collect(), "test takes part in the folds");
+    assert_eq!(with_test.out_of_sample["breed"].n, 48);
+    assert_eq!(with_test.heads, metrics.heads, "the run's own model has not seen the test part");
     run(&dataset, again.path(), CONFIG);
     assert!(!again.path().join("oof_predictions.csv").exists());
 }
@@ -129,6 +141,55 @@ fn a_run_makes_its_second_round_by_itself() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_run_learns_its_own_answers_where_photos_lack_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut few = drawn();
+    let is_answered = |item: &Item| item.split == Split::Train && item.masks["ear"] == 1;
+    let answered = few.items.iter().filter(|item| is_answered(item)).count();
+    let mut lacking = 0;
+    for item in few.items.iter_mut().filter(|item| is_answered(item)).step_by(2) {
+        (item.answers, item.targets, item.votes) = Default::default();
+        item.masks.insert("ear".to_owned(), 0);
+        lacking += 1;
+    }
+    assert!(lacking >= 8, "{lacking}");
+    for part in ["heads", "all"] {
+        let text = |threshold: f64| {
+            format!(
+                "epochs = 3\nbatch_size = 8\nimage_size = 32\n[model]\ntrain = \"{part}\"\n[pseudo]\nunlabelled = true\nthreshold = {threshold}\nepochs = 2\n"
+            )
+        };
+        let folder = |name: &str| dir.path().join(format!("{part}-{name}"));
+        let (whole, broken) = (folder("a"), folder("b"));
+        // Of two values one always has a half.
+        let metrics = run(&few, &whole, &text(0.5));
+        let pseudo = metrics.pseudo.unwrap();
+        assert_eq!((pseudo.photos, pseudo.taken, pseudo.threshold), (lacking, lacking, 0.5));
+        assert_eq!(pseudo.answers, [("ear".to_owned(), lacking)].into());
+        assert!(pseudo.before["breed"] > 0.0 && pseudo.before.contains_key("ear"));
+        assert_eq!(metrics.heads["ear"]["train"].n, answered - lacking, "what a model said is no truth");
+        assert_eq!(metrics.photos, few.items.len());
+        let card = fs::read_to_string(whole.join("README.md")).unwrap();
+        assert!(card.contains(&format!("| ear | {lacking} |")), "{card}");
+        // Broken off in the second round.
+        let stops = StopsAfter(4.into());
+        assert!(matches!(train(request(&few, &broken, &text(0.5)), &stops), Err(Error::Cancelled)));
+        train(TrainRequest { resume: true, ..request(&few, &broken, &text(0.5)) }, &Silent).unwrap();
+        let model = |folder: &Path| fs::read(folder.join("model.safetensors")).unwrap();
+        assert!(model(&whole) == model(&broken), "{part}");
+        // Of nothing certain: the second round learns the same again, another model.
+        let unsure = run(&few, &folder("c"), &text(1.0)).pseudo.unwrap();
+        assert_eq!((unsure.photos, unsure.taken), (lacking, 0));
+        let tensors = |folder: &str| {
+            let bytes = model(&dir.path().join(folder));
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            file.tensor("heads.ear.weight").unwrap().data().to_vec()
+        };
+        assert!(tensors(&format!("{part}-a")) != tensors(&format!("{part}-c")), "the answers were learnt");
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kenami_domain::{
     roles::Role,
+    run_config::RunConfig,
     schema::Attribute,
     view::{
         queue::QueueOrder,
@@ -18,7 +19,7 @@ use crate::{
     components::{
         alert::ErrorAlert,
         button::{Button, Weight},
-        field::Field,
+        field::{Field, described_by},
         job::JobBadge,
         loaded::loaded_both,
         page::{PageHeader, Table},
@@ -81,13 +82,18 @@ fn Next(
     let order = RwSignal::new(first);
     let (busy, error) = (RwSignal::new(false), RwSignal::new(None::<ApiError>));
     let navigate = use_navigate();
-    let nothing_new = rounds.fresh == 0;
+    let pseudo = RwSignal::new(false);
+    let sure = RwSignal::new(format!("{:.0}", RunConfig::default().pseudo.threshold * 100.0));
+    let config = Memo::new(move |_| sure.with(|sure| configuration(pseudo.get(), sure)));
+    let (queue_order, fresh, open) = (rounds.order, rounds.fresh, rounds.open);
+    let nothing_new = Memo::new(move |_| config.with(|config| config.as_ref().is_some_and(|c| rounds.would_repeat(c))));
     let begin = move |_| {
+        let Some(config) = config.get_untracked() else { return };
         let (key, navigate) = (key.clone(), navigate.clone());
         busy.set(true);
         error.set(None);
         spawn_local(async move {
-            let input = RoundInput { order: order.get_untracked(), config: String::new() };
+            let input = RoundInput { order: order.get_untracked(), config: config.to_brief_toml() };
             let begun = api::rounds::begin_round(key.clone(), input).await;
             busy.try_set(false);
             match begun {
@@ -103,14 +109,14 @@ fn Next(
         .filter(|one| one.follows_model())
         .map(|one| view! { <option value=one.as_str() selected=move || order.get() == one>{order_name(one)}</option> })
         .collect_view();
-    let fresh = n!(rounds.fresh, "{count} label since the last round", "{count} labels since the last round");
-    let open = n!(rounds.open, "{count} photo waits for an answer", "{count} photos wait for an answer");
+    let fresh = n!(fresh, "{count} label since the last round", "{count} labels since the last round");
+    let open = n!(open, "{count} photo waits for an answer", "{count} photos wait for an answer");
     view! {
         <section class="pay-form" aria-label=t!("Next round")>
             <h2>{t!("Next round")}</h2>
             <ol class="steps">
                 <li>
-                    {t!("Answer what comes first in the queue: {order}.", order = order_name(rounds.order))}" "
+                    {t!("Answer what comes first in the queue: {order}.", order = order_name(queue_order))}" "
                     <a href=annotate>{t!("Annotate")}</a>" "<span class="quiet">{open}</span>
                 </li>
                 <li>{t!("Freeze the labels and train on them; then the queue begins with what the new model doubts.")}" "<span class="quiet">{fresh}</span></li>
@@ -123,15 +129,59 @@ fn Next(
                             {options}
                         </select>
                     </Field>
+                    <Show when=move || pseudo.get()>
+                        <Sure sure wrong=Signal::derive(move || config.with(Option::is_none))/>
+                    </Show>
                 </div>
+                <label class="check">
+                    <input type="checkbox" prop:checked=pseudo on:change:target=move |event| pseudo.set(event.target().checked())/>
+                    {t!("Learn also what the model is sure of where nobody has answered (pseudo-labels)")}
+                </label>
                 <ErrorAlert error/>
                 <div class="row">
-                    <Button weight=Weight::Primary busy=busy disabled=Signal::stored(nothing_new) on:click=begin>{t!("Freeze and train")}</Button>
-                    {nothing_new.then(|| view! { <span class="quiet">{t!("Nothing has been answered since the last round.")}</span> })}
+                    <Button weight=Weight::Primary busy=busy on:click=begin
+                        disabled=Signal::derive(move || nothing_new.get() || config.with(Option::is_none))>
+                        {t!("Freeze and train")}
+                    </Button>
+                    <Show when=move || nothing_new.get()>
+                        <span class="quiet">{t!("Nothing has been answered since the last round.")}</span>
+                    </Show>
                 </div>
             })}
         </section>
     }
+}
+
+/// From which confidence on an answer is learnt.
+#[component]
+fn Sure(
+    /// In percent, as it is written.
+    sure: RwSignal<String>,
+    /// It is no such number.
+    wrong: Signal<bool>,
+) -> impl IntoView {
+    let error = Signal::derive(move || wrong.get().then(|| t!("a number from 0 to 100").to_owned()));
+    view! {
+        <Field
+            id="round-sure"
+            label=t!("Sure from (%)")
+            hint=t!("After a first round a second one learns these answers as well; test photos keep people's answers alone.")
+            error
+        >
+            <input class="input" id="round-sure" inputmode="decimal" autocomplete="off" aria-describedby=described_by("round-sure")
+                prop:value=sure on:input:target=move |event| sure.set(event.target().value())/>
+        </Field>
+    }
+}
+
+/// A round's configuration; none where the confidence is no percentage.
+fn configuration(pseudo: bool, sure: &str) -> Option<RunConfig> {
+    let mut config = RunConfig::default();
+    if pseudo {
+        config.pseudo.unlabelled = true;
+        config.pseudo.threshold = sure.trim().parse::<f64>().ok()? / 100.0;
+    }
+    config.validate().is_ok().then_some(config)
 }
 
 #[component]
@@ -218,6 +268,14 @@ mod tests {
             created_at: datetime!(2026-11-24 08:00 UTC),
         };
         Round { run, labels }
+    }
+
+    #[test]
+    fn what_the_model_is_sure_of_is_a_percentage() {
+        assert_eq!(configuration(false, "much"), Some(RunConfig::default()));
+        let pseudo = configuration(true, " 95 ").unwrap().pseudo;
+        assert!(pseudo.unlabelled && (pseudo.threshold - 0.95).abs() < 1e-12);
+        assert!(["", "much", "-1", "101", "NaN"].iter().all(|sure| configuration(true, sure).is_none()));
     }
 
     #[test]

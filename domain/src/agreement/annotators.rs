@@ -7,6 +7,7 @@ use crate::votes::{Rating, Ratings};
 
 /// One annotator against all others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AnnotatorAgreement {
     /// The annotator's name.
     pub annotator: String,

@@ -11,6 +11,7 @@ use super::coefficients::{ItemCounts, Tally};
 
 /// A percentile bootstrap over items (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Bootstrap {
     /// Number of resamples.
     pub resamples: usize,

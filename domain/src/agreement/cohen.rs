@@ -15,6 +15,7 @@ const DENSE_CELLS: usize = 1 << 24;
 
 /// Agreement of two annotators on the items that both answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CohenPair {
     /// The annotator whose name sorts first.
     pub a: String,

@@ -8,6 +8,7 @@ use super::coefficients::{ItemCounts, Tally};
 
 /// Two answers that annotators give to the same items.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfusedPair {
     /// The answer whose key sorts first.
     pub a: String,

@@ -41,6 +41,7 @@ impl Default for AgreementOptions {
 
 /// Agreement of all attributes: `kenami agreement --json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AgreementReport {
     /// By attribute key.
     pub attributes: BTreeMap<String, AttributeAgreement>,
@@ -57,6 +58,7 @@ pub struct AgreementReport {
 
 /// Agreement on one attribute. `not_visible` and `unsure` are answers like any other, except where said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AttributeReport))]
 pub struct AttributeAgreement {
     /// Items with at least one vote.
     pub items: usize,

@@ -57,11 +57,13 @@ pub struct EvaluateConfig {
     pub explain: u32,
 }
 
-/// `[pseudo]`: a second round with the model's own answers for unlabelled photos.
+/// `[pseudo]`: a second round with the model's own answers where there are none (pseudo-labels).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PseudoConfig {
-    /// Folder of unlabelled photos. Default empty: no second round.
+    /// Learns the model's answers for training photos of the dataset that nobody has answered. Default false.
+    pub unlabelled: bool,
+    /// Folder of further photos without labels. Default empty: none.
     pub images: String,
     /// Probability from which an answer is taken as a label. Default 0.9.
     pub threshold: f64,
@@ -93,7 +95,7 @@ impl Default for EvaluateConfig {
 
 impl Default for PseudoConfig {
     fn default() -> Self {
-        Self { images: String::new(), threshold: 0.9, epochs: 3 }
+        Self { unlabelled: false, images: String::new(), threshold: 0.9, epochs: 3 }
     }
 }
 
@@ -131,6 +133,11 @@ impl AuxiliaryConfig {
 }
 
 impl PseudoConfig {
+    /// Whether there is a second round.
+    pub fn is_on(&self) -> bool {
+        self.unlabelled || !self.images.is_empty()
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         within("pseudo.threshold", self.threshold, 0.0, 1.0)?;
         at_least("pseudo.epochs", f64::from(self.epochs), 1.0)

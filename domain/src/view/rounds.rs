@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::{queue::QueueOrder, run::RunRow};
+use crate::{
+    run_config::RunConfig,
+    view::{queue::QueueOrder, run::RunRow},
+};
 
 /// What a lead sends to begin a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +40,15 @@ pub struct Rounds {
     pub fresh: i64,
     /// Photos that wait for an answer.
     pub open: i64,
+    /// The newest run's configuration (TOML).
+    pub config: Option<String>,
+}
+
+impl Rounds {
+    /// Whether a round with this configuration would say what the newest run has said: nothing has been answered since, and it
+    /// is configured alike (or there is neither a run nor a label).
+    pub fn would_repeat(&self, config: &RunConfig) -> bool {
+        let is_alike = |text: &String| RunConfig::from_toml(text).is_ok_and(|earlier| earlier == *config);
+        self.fresh == 0 && self.config.as_ref().is_none_or(is_alike)
+    }
 }

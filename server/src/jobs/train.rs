@@ -150,7 +150,7 @@ impl Observer for TrainProgress {
                 self.progress.set(done as u64, total as u64, "Computing features");
             }
             Event::PseudoLabels { taken, .. } => {
-                self.progress.begin(taken, "Second round on pseudo-labelled photos");
+                self.progress.begin(taken, "Second round with pseudo-labels");
             }
             Event::Step { epoch, epochs, step, steps } => {
                 let done = (epoch as usize - 1) * steps + step;

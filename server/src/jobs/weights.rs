@@ -18,7 +18,9 @@ pub fn check_page_config(config: &RunConfig) -> Result<(), kenami_trainer::Error
     kenami_trainer::check_available(config)?;
     for (key, folder) in [("pseudo.images", &config.pseudo.images), ("auxiliary.dataset", &config.auxiliary.dataset)] {
         if !folder.is_empty() {
-            let message = "a page cannot name a folder; it is for `kenami train`".to_owned();
+            let instead =
+                if key == "pseudo.images" { "; pseudo.unlabelled takes the dataset's own photos" } else { "" };
+            let message = format!("a page cannot name a folder; it is for `kenami train`{instead}");
             return Err(ConfigError { key: Some(key.into()), line: None, column: None, message }.into());
         }
     }

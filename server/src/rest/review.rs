@@ -173,10 +173,7 @@ struct By {
 #[utoipa::path(
     get, path = "/api/v1/projects/{project}/agreement/report", tag = "review",
     params(("project" = String, Path, description = "Its key"), By),
-    responses(
-        (status = 200, description = "attributes, groups, bootstrap, warnings", body = serde_json::Value),
-        Refused
-    )
+    responses((status = 200, body = AgreementReport), Refused)
 )]
 async fn report(
     State(db): State<Db>,

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 
 use kenami_domain::{
     dataset::Split,
-    metrics::{Metrics, SplitMetrics},
+    metrics::{Metrics, PseudoLabels, SplitMetrics},
     run_config::{RunConfig, WeightsKind, weights_kind},
 };
 
@@ -46,6 +46,9 @@ fn text(input: &ReportInput<'_>, metrics: &Metrics) -> String {
         ),
     );
     data(&mut card, input);
+    if let Some(pseudo) = input.pseudo {
+        pseudo_labels(&mut card, pseudo);
+    }
     configuration(&mut card, input.config);
     figures(&mut card, metrics);
     calibration(&mut card, metrics);
@@ -97,6 +100,24 @@ fn data(card: &mut String, input: &ReportInput<'_>) {
     line(card, "");
     for head in input.heads {
         line(card, &format!("- `{}`: {}", head.attribute, head.labels.join(", ")));
+    }
+    line(card, "");
+}
+
+fn pseudo_labels(card: &mut String, pseudo: &PseudoLabels) {
+    line(card, "## Pseudo-labels\n");
+    line(
+        card,
+        &format!(
+            "A second round learnt also from what the first round's model was sure of (probability {} and more): {} of {} photos \
+             that lacked an answer.\n",
+            pseudo.threshold, pseudo.taken, pseudo.photos
+        ),
+    );
+    line(card, "| head | answers taken | test accuracy before |\n|---|---:|---:|");
+    for (attribute, before) in &pseudo.before {
+        let taken = pseudo.answers.get(attribute).copied().unwrap_or(0);
+        line(card, &format!("| {attribute} | {taken} | {:.2} |", 100.0 * before));
     }
     line(card, "");
 }

@@ -34,7 +34,7 @@ use std::{
 
 use kenami_domain::{
     dataset::Split,
-    metrics::{CurveRow, Metrics, SplitMetrics, Timing},
+    metrics::{CurveRow, Metrics, PseudoLabels, SplitMetrics, Timing},
     run_config::RunConfig,
 };
 
@@ -71,6 +71,8 @@ pub struct ReportInput<'a> {
     pub timing: Option<Timing>,
     /// Shows where the network looked; asked for `config.evaluate.explain` photos a head.
     pub explainer: Option<&'a dyn Explainer>,
+    /// What a second round learnt from the model's own answers.
+    pub pseudo: Option<&'a PseudoLabels>,
 }
 
 /// Writes the report into `out_dir` and returns its figures.
@@ -150,6 +152,7 @@ fn metrics(input: &ReportInput<'_>) -> Metrics {
         temperatures: temperatures.collect(),
         timing: input.timing,
         coincidences: tables::coincidences(input),
+        pseudo: input.pseudo.cloned(),
         ..Metrics::default()
     }
 }

@@ -79,6 +79,7 @@ fn overlays_show_what_speaks_for_prediction_and_answer() {
         curves: &[],
         timing: None,
         explainer: Some(&explainer),
+        pseudo: None,
     };
     write(dir.path(), &input).unwrap();
     let files: Vec<_> = fs::read_dir(dir.path().join("cam/letter")).unwrap().collect();

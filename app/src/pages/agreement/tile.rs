@@ -57,6 +57,7 @@ pub fn CampTile(
         attribute: Some(pair.attribute.clone()),
         pair: Some((pair.a.clone(), pair.b.clone())),
         decided: true,
+        errors: None,
     };
     let review = format!("/p/{key}/disagreements{}", filter.href_of(id, &pair.attribute));
     let no_value = matches!(side, Side::NoValue(_));

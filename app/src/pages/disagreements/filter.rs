@@ -2,12 +2,18 @@
 
 use kenami_domain::{
     schema::Attribute,
-    view::review::{DisagreementFilter, DisputedPair, QueueCause},
+    view::{
+        errors::Sample,
+        review::{DisagreementFilter, DisputedPair, QueueCause},
+    },
 };
 use leptos::{prelude::*, tachys::view::any_view::IntoAny};
 use leptos_router::params::ParamsMap;
 
-use crate::text;
+use crate::{
+    pages::runs::errors::{errors_query, sample_of},
+    text,
+};
 
 /// Which disagreements show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +26,37 @@ pub struct Filter {
     pub pair: Option<(String, String)>,
     /// Also those that have been decided.
     pub decided: bool,
+    /// Photos of a run's errors that are gone through instead of the queue.
+    pub errors: Option<ErrorPhotos>,
+}
+
+/// Photos that stand together on the page of a run's errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPhotos {
+    /// The run.
+    pub run: i64,
+    /// Key of the attribute whose head errs.
+    pub head: String,
+    /// Which photos the page shows.
+    pub sample: Sample,
+    /// Ids, in the page's order.
+    pub photos: Vec<i64>,
+}
+
+impl ErrorPhotos {
+    fn from_query(query: &ParamsMap) -> Option<Self> {
+        Some(Self {
+            run: query.get("run")?.parse().ok()?,
+            head: query.get("head")?,
+            sample: sample_of(query),
+            photos: query.get("photos")?.split(',').filter_map(|id| id.parse().ok()).collect(),
+        })
+    }
+
+    fn address(&self) -> String {
+        let photos: Vec<String> = self.photos.iter().map(i64::to_string).collect();
+        format!("{}&run={}&photos={}", errors_query(Some(&self.head), self.sample), self.run, photos.join(","))
+    }
 }
 
 impl Filter {
@@ -31,6 +68,7 @@ impl Filter {
             attribute: get("attribute"),
             pair: get("a").zip(get("b")),
             decided: get("decided").is_some(),
+            errors: ErrorPhotos::from_query(query),
         }
     }
 
@@ -48,6 +86,16 @@ impl Filter {
     /// The list's address with this filter. Keys need no escaping.
     pub fn href(&self) -> String {
         self.with("")
+    }
+
+    /// Where the way back from one disagreement leads: this list, or the page of the run's errors.
+    pub fn back(&self, project: &str) -> String {
+        match &self.errors {
+            Some(ErrorPhotos { run, head, sample, .. }) => {
+                format!("/p/{project}/runs/{run}/errors?{}", errors_query(Some(head), *sample))
+            }
+            None => format!("/p/{project}/disagreements{}", self.href()),
+        }
     }
 
     /// The address of one disagreement that keeps this filter for the way back.
@@ -69,6 +117,7 @@ impl Filter {
         if self.decided {
             parts.push("decided=yes".to_owned());
         }
+        parts.extend(self.errors.as_ref().map(ErrorPhotos::address));
         if !more.is_empty() {
             parts.push(more.to_owned());
         }
@@ -215,6 +264,17 @@ mod tests {
         assert_eq!(Filter::from_query(&read), filter);
         assert_eq!(selected(&read), Some((12, "ear".into())));
         assert_eq!(filter.href_of(12, "ear"), "?attribute=ear&a=drop&b=erect&decided=yes&photo=12&of=ear");
+        assert_eq!(filter.back("pets"), "/p/pets/disagreements?attribute=ear&a=drop&b=erect&decided=yes");
+    }
+
+    #[test]
+    fn photos_of_a_run_s_errors_survive_the_address() {
+        let errors = ErrorPhotos { run: 4, head: "breed".into(), sample: Sample::Unseen, photos: vec![9, 5] };
+        let filter = Filter { errors: Some(errors), ..Filter::default() };
+        assert_eq!(filter.href_of(5, "ear"), "?head=breed&run=4&photos=9,5&photo=5&of=ear");
+        let read = query(&[("head", "breed"), ("run", "4"), ("photos", "9,5"), ("photo", "5"), ("of", "ear")]);
+        assert_eq!(Filter::from_query(&read), filter);
+        assert_eq!(filter.back("pets"), "/p/pets/runs/4/errors?head=breed");
     }
 
     #[test]

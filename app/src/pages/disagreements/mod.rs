@@ -14,7 +14,7 @@ mod together;
 mod votes;
 
 pub use agreement::reading;
-pub use filter::Filter;
+pub use filter::{ErrorPhotos, Filter};
 pub use votes::tally;
 
 use std::collections::BTreeSet;
@@ -90,7 +90,6 @@ pub fn DisagreementsPage() -> impl IntoView {
     // Made here: what is loaded again makes its parts anew, while what showed still reads this.
     let chosen = RwSignal::new(BTreeSet::new());
     Effect::new(move |_| {
-        filter.track();
         page_of.track();
         chosen.set(BTreeSet::new());
     });

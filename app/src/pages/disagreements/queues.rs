@@ -61,7 +61,7 @@ pub fn Queues(
             let chosen = Memo::new(move |_| filter.with(|filter| filter.cause == cause));
             let href = move || {
                 let (attribute, decided) = filter.with(|filter| (filter.attribute.clone(), filter.decided));
-                Filter { cause, attribute, pair: None, decided }.href()
+                Filter { cause, attribute, decided, ..Filter::default() }.href()
             };
             let count = counted.as_ref().and_then(|suspects| match cause {
                 QueueCause::Uncertain => Some(suspects.uncertain),

@@ -58,7 +58,8 @@ pub fn Review(
     let (photo_name, key_of_opinion) = (photo.name.clone(), key.clone());
     let neighbours = {
         let one = one.clone();
-        Memo::new(move |_| queue.with(|queue| Neighbours::of(queue, &one, &filter.get())))
+        let key = key.clone();
+        Memo::new(move |_| queue.with(|queue| Neighbours::of(queue, &one, &filter.get(), &key)))
     };
     let desk = Desk {
         one: RwSignal::new(one.clone()),
@@ -73,10 +74,7 @@ pub fn Review(
     let navigate = use_navigate();
     Effect::new(move |_| {
         let (values, navigate) = (values.clone(), navigate.clone());
-        let go = move |query: &str| {
-            let page = format!("/p/{}/disagreements{query}", desk.key.get_value());
-            navigate(&page, NavigateOptions::default());
-        };
+        let go = move |page: &str| navigate(page, NavigateOptions::default());
         let handle = window_event_listener(ev::keydown, move |event| {
             if is_for_page(&event)
                 && let Some(key) = meaning(&event.key(), &values)
@@ -134,12 +132,22 @@ struct Neighbours {
 }
 
 impl Neighbours {
-    fn of(queue: &[Disagreement], one: &Disagreement, filter: &Filter) -> Self {
+    fn of(queue: &[Disagreement], one: &Disagreement, filter: &Filter, key: &str) -> Self {
+        let page = |photo_id, attribute| format!("/p/{key}/disagreements{}", filter.href_of(photo_id, attribute));
+        if let Some(errors) = &filter.errors {
+            let here = errors.photos.iter().position(|id| *id == one.photo.id);
+            let href = |index: usize| errors.photos.get(index).map(|id| page(*id, &one.attribute));
+            return Self {
+                list: filter.back(key),
+                previous: here.and_then(|here| here.checked_sub(1)).and_then(href),
+                next: href(here.map_or(0, |here| here + 1)),
+            };
+        }
         let same = |other: &&Disagreement| other.photo.id == one.photo.id && other.attribute == one.attribute;
         let here = queue.iter().position(|other| same(&other));
-        let href = |index: usize| queue.get(index).map(|other| filter.href_of(other.photo.id, &other.attribute));
+        let href = |index: usize| queue.get(index).map(|other| page(other.photo.id, &other.attribute));
         Self {
-            list: filter.href(),
+            list: filter.back(key),
             previous: here.and_then(|here| here.checked_sub(1)).and_then(href),
             next: match here {
                 Some(here) => href(here + 1),
@@ -331,9 +339,9 @@ fn Decided(
 
 #[cfg(test)]
 mod tests {
-    use kenami_domain::view::photo::PhotoCard;
+    use kenami_domain::view::{errors::Sample, photo::PhotoCard};
 
-    use super::*;
+    use super::{super::filter::ErrorPhotos, *};
 
     fn dispute(id: i64) -> Disagreement {
         Disagreement {
@@ -349,13 +357,29 @@ mod tests {
     fn the_neighbours_are_those_of_the_list() {
         let queue = [dispute(3), dispute(5), dispute(8)];
         let filter = Filter { attribute: Some("ear".into()), ..Filter::default() };
-        let of = |id| Neighbours::of(&queue, &dispute(id), &filter);
+        let of = |id| Neighbours::of(&queue, &dispute(id), &filter, "pets");
         assert_eq!(of(3).previous, None);
-        assert_eq!(of(3).next.as_deref(), Some("?attribute=ear&photo=5&of=ear"));
-        assert_eq!(of(5).previous.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
+        assert_eq!(of(3).next.as_deref(), Some("/p/pets/disagreements?attribute=ear&photo=5&of=ear"));
+        assert_eq!(of(5).previous.as_deref(), Some("/p/pets/disagreements?attribute=ear&photo=3&of=ear"));
         assert_eq!(of(8).next, None);
-        assert_eq!(of(4).next.as_deref(), Some("?attribute=ear&photo=5&of=ear"), "gone from the list");
-        assert_eq!(of(99).next.as_deref(), Some("?attribute=ear&photo=3&of=ear"));
-        assert_eq!(of(8).list, "?attribute=ear");
+        assert_eq!(
+            of(4).next.as_deref(),
+            Some("/p/pets/disagreements?attribute=ear&photo=5&of=ear"),
+            "gone from the list"
+        );
+        assert_eq!(of(99).next.as_deref(), Some("/p/pets/disagreements?attribute=ear&photo=3&of=ear"));
+        assert_eq!(of(8).list, "/p/pets/disagreements?attribute=ear");
+    }
+
+    #[test]
+    fn errors_of_a_run_are_gone_through_in_their_page_s_order() {
+        let errors = ErrorPhotos { run: 4, head: "ear".into(), sample: Sample::Test, photos: vec![9, 5, 7] };
+        let filter = Filter { errors: Some(errors), ..Filter::default() };
+        let of = |id| Neighbours::of(&[dispute(3)], &dispute(id), &filter, "pets");
+        let review =
+            |id: i64| format!("/p/pets/disagreements?head=ear&sample=test&run=4&photos=9,5,7&photo={id}&of=ear");
+        assert_eq!((of(5).previous, of(5).next), (Some(review(9)), Some(review(7))));
+        assert_eq!((of(9).previous, of(7).next), (None, None));
+        assert_eq!(of(5).list, "/p/pets/runs/4/errors?head=ear&sample=test");
     }
 }

@@ -59,6 +59,7 @@ pub fn Curves(
                     <th scope="row">{name(&curve.head)}</th>
                     <td class="numeric">{last.map(|point| text::number(point.labels.round() as i64))}</td>
                     <td class="numeric">{last.map(|point| text::percent(point.accuracy, 1))}</td>
+                    <td class="numeric">{text::number(curve.photos as i64)}</td>
                     {gains.collect_view()}
                     <td>{curve.refused.map(refusal)}</td>
                 </tr>
@@ -68,7 +69,6 @@ pub fn Curves(
     let heads = SHOWN
         .map(|more| view! { <th scope="col" class="numeric">{t!("Next {count}", count = text::number(more as i64))}</th> })
         .collect_view();
-    let photos = curves.first().map_or(0, |curve| curve.photos as i64);
     view! {
         <section class="stack-s" aria-label=t!("What would more labels bring?")>
             <h2>{t!("What would more labels bring?")}</h2>
@@ -82,6 +82,7 @@ pub fn Curves(
                         <th scope="col">{t!("Attribute")}</th>
                         <th scope="col" class="numeric">{t!("Labels")}</th>
                         <th scope="col" class="numeric">{t!("Accuracy")}</th>
+                        <th scope="col" class="numeric" title=t!("Validation and test photos with an answer")>{t!("Measured on")}</th>
                         {heads}
                         <th scope="col"><span class="visually-hidden">{t!("Why")}</span></th>
                     </tr>
@@ -89,10 +90,10 @@ pub fn Curves(
                 <tbody>{rows}</tbody>
             </Table>
             <p class="quiet measure">
-                {n!(photos,
-                    "Heads on frozen features, measured on {count} validation and test photo; each training draws its labels anew, the same share of every value. Dashed: errors are taken to fall as an inverse power of the number of labels towards a floor (Cortes et al. 1993, Figueroa et al. 2012), no further than {reach} times the labels that there are. Intervals of 95 % come from drawing photos and trainings anew; they do not hold the doubt about the law itself.",
-                    "Heads on frozen features, measured on {count} validation and test photos; each training draws its labels anew, the same share of every value. Dashed: errors are taken to fall as an inverse power of the number of labels towards a floor (Cortes et al. 1993, Figueroa et al. 2012), no further than {reach} times the labels that there are. Intervals of 95 % come from drawing photos and trainings anew; they do not hold the doubt about the law itself.",
-                    reach = REACH)}
+                {t!(
+                    "Heads on frozen features, measured on validation and test photos; each training draws its labels anew, the same share of every value. Dashed: errors are taken to fall as an inverse power of the number of labels towards a floor (Cortes et al. 1993, Figueroa et al. 2012), no further than {reach} times the labels that there are. Intervals of 95 % come from drawing photos and trainings anew; they do not hold the doubt about the law itself.",
+                    reach = REACH
+                )}
             </p>
         </section>
     }

@@ -28,16 +28,23 @@ pub fn Verdicts(
         let mut found: Vec<&Contrast> =
             contrasts.iter().filter(|contrast| kind(&contrast.head) == Some(wanted)).collect();
         found.sort_by_key(|contrast| (place(&contrast.head, &attributes), order(contrast)));
+        let name = |head: &str| text::attribute_name_of(&attributes, head, text::language());
+        let (silent, found): (Vec<&Contrast>, Vec<&Contrast>) = found
+            .into_iter()
+            .partition(|contrast| frozen && wanted == AttributeKind::Given && contrast.outcome == Outcome::Identical);
+        let mut heads: Vec<String> = silent.iter().map(|contrast| name(&contrast.head)).collect();
+        heads.dedup();
+        let silent = (!heads.is_empty()).then(|| view! { <li class="verdict">{frozen_sentence(&heads)}</li> });
         let sentences = found.into_iter().map(|contrast| {
-            let name = text::attribute_name_of(&attributes, &contrast.head, text::language());
+            let name = name(&contrast.head);
             let tone = match contrast.outcome {
                 Outcome::Better => "verdict verdict-better",
                 Outcome::Worse => "verdict verdict-worse",
                 Outcome::Same | Outcome::Identical | Outcome::Unclear => "verdict",
             };
-            view! { <li class=tone>{sentence(contrast, &name, frozen && wanted == AttributeKind::Given)}</li> }
+            view! { <li class=tone>{sentence(contrast, &name)}</li> }.into_any()
         });
-        sentences.collect::<Vec<_>>()
+        silent.map(IntoAny::into_any).into_iter().chain(sentences).collect::<Vec<_>>()
     };
     let (given, annotated) = (of_kind(AttributeKind::Given), of_kind(AttributeKind::Annotated));
     if given.is_empty() && annotated.is_empty() {
@@ -72,7 +79,15 @@ fn order(contrast: &Contrast) -> usize {
     10 * (2 - number(&contrast.variant).min(2)) + number(&contrast.against)
 }
 
-fn sentence(contrast: &Contrast, head: &str, frozen: bool) -> String {
+/// Once for all heads and kinds of training: nothing was to be found.
+fn frozen_sentence(heads: &[String]) -> String {
+    t!(
+        "{heads}: nothing changes, and nothing can: on frozen features heads share no weights. Let the last stage learn to ask this question.",
+        heads = heads.join(t!(", "))
+    )
+}
+
+fn sentence(contrast: &Contrast, head: &str) -> String {
     let (variant, against) = (variant_name(&contrast.variant), variant_name(&contrast.against));
     let photos = n!(contrast.photos as i64, "{count} test photo", "{count} test photos");
     let figures = match contrast.interval {
@@ -92,10 +107,6 @@ fn sentence(contrast: &Contrast, head: &str, frozen: bool) -> String {
         figures = figures
     );
     let said = match contrast.outcome {
-        Outcome::Identical if frozen => t!(
-            "Nothing changes, and nothing can: on frozen features heads share no weights. Let the last stage learn to ask this question."
-        )
-        .to_owned(),
         Outcome::Identical => t!("All {photos} are answered alike.", photos = photos),
         Outcome::Better => t!("{variant} is better.", variant = variant),
         Outcome::Worse => t!("{variant} is worse.", variant = variant),
@@ -144,18 +155,17 @@ mod tests {
 
     #[test]
     fn the_sentence_says_what_would_be_enough() {
-        let said = sentence(&contrast(Outcome::Unclear), "Breed", false);
+        let said = sentence(&contrast(Outcome::Unclear), "Breed");
         assert!(said.starts_with("Breed, instance-level less no labels: +1.2 points (−3.1 to +5.5)."), "{said}");
         assert!(
             said.contains("Not enough data to say, with 74 test photos: some 33,000 test photos and 12 trainings"),
             "{said}"
         );
-        assert!(sentence(&contrast(Outcome::Better), "Breed", false).ends_with("instance-level is better."));
-        assert!(sentence(&contrast(Outcome::Identical), "Breed", true).contains("share no weights"));
-        assert!(
-            sentence(&contrast(Outcome::Identical), "Breed", false).ends_with("All 74 test photos are answered alike.")
-        );
-        assert!(sentence(&contrast(Outcome::Same), "Breed", false).contains("within 1 point"));
+        assert!(sentence(&contrast(Outcome::Better), "Breed").ends_with("instance-level is better."));
+        assert!(sentence(&contrast(Outcome::Identical), "Breed").ends_with("All 74 test photos are answered alike."));
+        let silent = frozen_sentence(&["Breed".to_owned(), "Species".to_owned()]);
+        assert!(silent.starts_with("Breed, Species: nothing changes") && silent.contains("share no weights"));
+        assert!(sentence(&contrast(Outcome::Same), "Breed").contains("within 1 point"));
     }
 
     #[test]

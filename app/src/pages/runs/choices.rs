@@ -124,6 +124,10 @@ pub fn Choices(
                 <Number id="run-explain" label=t!("Photos with a Grad-CAM overlay")
                     value=shown(|c| c.evaluate.explain.to_string()) broken
                     change=set(|c, text| set_number(&mut c.evaluate.explain, text))/>
+                <Select id="run-pseudo" label=t!("Answers that photos lack")
+                    options=vec![("false", t!("not learnt from")), ("true", t!("the model's, where it is sure"))]
+                    value=shown(|c| c.pseudo.unlabelled.to_string()) broken
+                    change=set(|c, text| c.pseudo.unlabelled = text == "true")/>
                 <Select id="run-flip" label=t!("Mirrored photos in evaluation") options=vec![("false", t!("not looked at")), ("true", t!("averaged with the photo"))]
                     value=shown(|c| c.evaluate.flip.to_string()) broken
                     change=set(|c, text| c.evaluate.flip = text == "true")/>

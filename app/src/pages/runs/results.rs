@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kenami_domain::{
     dataset::Split,
-    metrics::{CalibratedMetrics, Metrics, SplitMetrics, StopReason},
+    metrics::{CalibratedMetrics, Metrics, PseudoLabels, SplitMetrics, StopReason},
     view::project::Project,
 };
 use leptos::prelude::*;
@@ -79,6 +79,7 @@ pub fn Results(
         .collect_view();
     let speed = speed(&metrics);
     let ended = ended(&metrics);
+    let pseudo = metrics.pseudo.as_ref().map(|pseudo| second_round(pseudo, &metrics.heads, name));
     view! {
         <section class="stack-s">
             <h2>{t!("Results")}</h2>
@@ -98,6 +99,7 @@ pub fn Results(
                 <tbody>{rows}</tbody>
             </Table>
             {ended.map(|ended| view! { <p>{ended}</p> })}
+            {pseudo.map(|pseudo| view! { <p>{pseudo}</p> })}
             <p class="quiet">{speed}</p>
             {warnings}
         </section>
@@ -120,6 +122,34 @@ fn speed(metrics: &Metrics) -> String {
         ),
         None => whole,
     }
+}
+
+/// What a second round learnt from, and what that changed on test.
+fn second_round(
+    pseudo: &PseudoLabels,
+    heads: &BTreeMap<String, BTreeMap<String, SplitMetrics>>,
+    name: impl Fn(&str) -> String,
+) -> String {
+    let sure = text::percent(pseudo.threshold, 0);
+    let learnt = n!(
+        pseudo.photos as i64,
+        "A second round learnt also what the first round's model was sure of (from {sure}): answers for {taken} of {count} photo that lacked some.",
+        "A second round learnt also what the first round's model was sure of (from {sure}): answers for {taken} of {count} photos that lacked some.",
+        sure = sure,
+        taken = text::number(pseudo.taken as i64)
+    );
+    let of_head = |(head, before): (&String, &f64)| {
+        let after = heads.get(head)?.get(Split::Test.as_str())?.accuracy;
+        Some(t!(
+            "{head}: {answers} answers, test {before} → {after}",
+            head = name(head),
+            answers = text::number(pseudo.answers.get(head).copied().unwrap_or(0) as i64),
+            before = text::percent(*before, 1),
+            after = text::percent(after, 1)
+        ))
+    };
+    let each: Vec<String> = pseudo.before.iter().filter_map(of_head).collect();
+    format!("{learnt} {}", each.join("; "))
 }
 
 /// Why the run ended early and which weights it kept, where that is not as usual.

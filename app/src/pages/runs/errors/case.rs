@@ -9,7 +9,10 @@ use leptos::prelude::*;
 use super::CasePlace;
 use crate::{
     components::photo::{Variant, media_url},
-    pages::runs::files::file_picture,
+    pages::{
+        disagreements::{ErrorPhotos, Filter},
+        runs::files::file_picture,
+    },
     text,
 };
 
@@ -25,17 +28,29 @@ pub fn Cases(
     /// Whose they are.
     place: CasePlace,
 ) -> impl IntoView {
-    let cards = cases.into_iter().map(|case| card(case, &head, &attributes, &place)).collect_view();
+    let together = ErrorPhotos {
+        run: place.run_id,
+        head: head.key.clone(),
+        sample: place.sample,
+        photos: cases.iter().map(|case| case.photo.id).collect(),
+    };
+    let cards = cases.into_iter().map(|case| card(case, &head, &attributes, &place, &together)).collect_view();
     view! { <ul class="cases">{cards}</ul> }
 }
 
-fn card(case: Case, head: &Attribute, attributes: &[Attribute], place: &CasePlace) -> impl IntoView + use<> {
+fn card(
+    case: Case,
+    head: &Attribute,
+    attributes: &[Attribute],
+    place: &CasePlace,
+    together: &ErrorPhotos,
+) -> impl IntoView + use<> {
     let name = |key: &str| text::value_name(head, key, text::language());
     let photo = case.photo;
     let reviews = reviews(head, attributes)
         .map(|attribute| {
             let words = text::attribute_name(attribute, text::language());
-            view! { <a href=review_url(&place.key, photo.id, &attribute.key)>{t!("Review: {attribute}", attribute = words)}</a> }
+            view! { <a href=review_url(&place.key, photo.id, &attribute.key, together)>{t!("Review: {attribute}", attribute = words)}</a> }
         })
         .collect::<Vec<_>>();
     let overlay = case.overlay.map(|file| {
@@ -73,7 +88,8 @@ fn reviews<'a>(head: &'a Attribute, attributes: &'a [Attribute]) -> impl Iterato
     attributes.iter().filter(move |a| a.kind == AttributeKind::Annotated && (!own || a.key == head.key))
 }
 
-/// The review of a photo; the way back leads to the attribute's labels that models contradict. Keys need no escaping.
-fn review_url(key: &str, photo_id: i64, attribute: &str) -> String {
-    format!("/p/{key}/disagreements?cause=model&attribute={attribute}&photo={photo_id}&of={attribute}")
+/// The review of a photo, with those that stand beside it as its neighbours.
+fn review_url(key: &str, photo_id: i64, attribute: &str, together: &ErrorPhotos) -> String {
+    let filter = Filter { errors: Some(together.clone()), ..Filter::default() };
+    format!("/p/{key}/disagreements{}", filter.href_of(photo_id, attribute))
 }

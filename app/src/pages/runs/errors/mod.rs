@@ -12,7 +12,10 @@ use kenami_domain::view::{
     project::Project,
 };
 use leptos::prelude::*;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::{
+    hooks::{use_params_map, use_query_map},
+    params::ParamsMap,
+};
 
 pub use self::explain::chance;
 use self::{explain::Explanations, head::Head};
@@ -32,10 +35,7 @@ pub fn RunErrorsPage() -> impl IntoView {
     let project = use_project();
     let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok())));
-    let sample = Memo::new(move |_| {
-        let test = query.with(|query| query.get("sample").is_some_and(|word| word == TEST));
-        if test { Sample::Test } else { Sample::Unseen }
-    });
+    let sample = Memo::new(move |_| query.with(sample_of));
     let head = Memo::new(move |_| query.with(|query| query.get("head")));
     let errors = Resource::new(
         move || (project.key.get(), id.get(), sample.get()),
@@ -70,7 +70,7 @@ fn Errors(
         })
         .collect_view();
     let none = errors.heads.is_empty();
-    let place = CasePlace { key: project.key.clone(), run_id: errors.run_id };
+    let place = CasePlace { key: project.key.clone(), run_id: errors.run_id, sample };
     let (attributes, heads) = (project.attributes.clone(), StoredValue::new(errors.heads));
     let chosen = Memo::new(move |_| {
         heads.with_value(|heads| {
@@ -122,16 +122,28 @@ pub struct CasePlace {
     pub key: String,
     /// The run.
     pub run_id: i64,
+    /// Which photos show.
+    pub sample: Sample,
 }
 
-/// The page's address below the run's. Keys need no escaping.
+/// Which photos an address asks for.
+pub fn sample_of(query: &ParamsMap) -> Sample {
+    if query.get("sample").is_some_and(|word| word == TEST) { Sample::Test } else { Sample::Unseen }
+}
+
+/// The page's address below the run's.
 fn address(head: Option<&str>, sample: Sample) -> String {
+    format!("?{}", errors_query(head, sample))
+}
+
+/// What shows, as the address says it. Keys need no escaping.
+pub fn errors_query(head: Option<&str>, sample: Sample) -> String {
     let mut parts = Vec::new();
     parts.extend(head.map(|head| format!("head={head}")));
     if sample == Sample::Test {
         parts.push(format!("sample={TEST}"));
     }
-    format!("?{}", parts.join("&"))
+    parts.join("&")
 }
 
 /// Which photos count, and which model judged them.
