@@ -78,10 +78,12 @@ test('with no new answers a round may still learn what the model is sure of', as
   await begin.click();
   await page.waitForURL(/\/runs\/\d+$/);
   await expect(page.getByRole('heading', { name: 'Results' })).toBeVisible({ timeout: 180_000 });
-  const learnt = page.getByText(/^A second round learnt also what the first round's model was sure of \(from 80 %\)/);
+  const learnt = page.getByText(/^After a first round a second one learnt also what the model was sure of \(from 80 %\)/);
   const counts = /answers for ([\d,]+) of ([\d,]+) photos/.exec(await learnt.innerText())!.slice(1).map((text) => Number(text.replace(',', '')));
   expect(counts[0]).toBeGreaterThan(0);
   expect(counts[1]).toBeGreaterThanOrEqual(counts[0]);
+  const before = page.getByRole('region', { name: /^The model's own answers that were learnt/ });
+  await expect(before.locator('tbody tr')).toHaveCount(5);
   await look(page, 'run-pseudo');
   await open(page, `${project}/loop`);
   await expect(rows()).toHaveCount(3);

@@ -129,14 +129,14 @@ fn Next(
                             {options}
                         </select>
                     </Field>
-                    <Show when=move || pseudo.get()>
-                        <Sure sure wrong=Signal::derive(move || config.with(Option::is_none))/>
-                    </Show>
                 </div>
                 <label class="check">
                     <input type="checkbox" prop:checked=pseudo on:change:target=move |event| pseudo.set(event.target().checked())/>
                     {t!("Learn also what the model is sure of where nobody has answered (pseudo-labels)")}
                 </label>
+                <Show when=move || pseudo.get()>
+                    <div class="pay-fields pay-below"><Sure sure wrong=Signal::derive(move || config.with(Option::is_none))/></div>
+                </Show>
                 <ErrorAlert error/>
                 <div class="row">
                     <Button weight=Weight::Primary busy=busy on:click=begin

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kenami_domain::{
     dataset::Split,
     metrics::{CalibratedMetrics, Metrics, PseudoLabels, SplitMetrics, StopReason},
+    schema::Attribute,
     view::project::Project,
 };
 use leptos::prelude::*;
@@ -79,7 +80,9 @@ pub fn Results(
         .collect_view();
     let speed = speed(&metrics);
     let ended = ended(&metrics);
-    let pseudo = metrics.pseudo.as_ref().map(|pseudo| second_round(pseudo, &metrics.heads, name));
+    let pseudo = metrics.pseudo.map(|pseudo| {
+        view! { <SecondRound pseudo heads=metrics.heads.clone() attributes=project.attributes.clone()/> }
+    });
     view! {
         <section class="stack-s">
             <h2>{t!("Results")}</h2>
@@ -99,10 +102,10 @@ pub fn Results(
                 <tbody>{rows}</tbody>
             </Table>
             {ended.map(|ended| view! { <p>{ended}</p> })}
-            {pseudo.map(|pseudo| view! { <p>{pseudo}</p> })}
             <p class="quiet">{speed}</p>
             {warnings}
         </section>
+        {pseudo}
         <Confusions heads=metrics.heads project run_id/>
     }
 }
@@ -125,31 +128,51 @@ fn speed(metrics: &Metrics) -> String {
 }
 
 /// What a second round learnt from, and what that changed on test.
-fn second_round(
-    pseudo: &PseudoLabels,
-    heads: &BTreeMap<String, BTreeMap<String, SplitMetrics>>,
-    name: impl Fn(&str) -> String,
-) -> String {
-    let sure = text::percent(pseudo.threshold, 0);
+#[component]
+fn SecondRound(
+    /// What it learnt from.
+    pseudo: PseudoLabels,
+    /// Results per head and split.
+    heads: BTreeMap<String, BTreeMap<String, SplitMetrics>>,
+    /// The project's attributes.
+    attributes: Vec<Attribute>,
+) -> impl IntoView {
     let learnt = n!(
         pseudo.photos as i64,
-        "A second round learnt also what the first round's model was sure of (from {sure}): answers for {taken} of {count} photo that lacked some.",
-        "A second round learnt also what the first round's model was sure of (from {sure}): answers for {taken} of {count} photos that lacked some.",
-        sure = sure,
+        "After a first round a second one learnt also what the model was sure of (from {sure}): answers for {taken} of {count} photo that lacked some.",
+        "After a first round a second one learnt also what the model was sure of (from {sure}): answers for {taken} of {count} photos that lacked some.",
+        sure = text::percent(pseudo.threshold, 0),
         taken = text::number(pseudo.taken as i64)
     );
     let of_head = |(head, before): (&String, &f64)| {
         let after = heads.get(head)?.get(Split::Test.as_str())?.accuracy;
-        Some(t!(
-            "{head}: {answers} answers, test {before} → {after}",
-            head = name(head),
-            answers = text::number(pseudo.answers.get(head).copied().unwrap_or(0) as i64),
-            before = text::percent(*before, 1),
-            after = text::percent(after, 1)
-        ))
+        Some(view! {
+            <tr>
+                <th scope="row">{text::attribute_name_of(&attributes, head, text::language())}</th>
+                <td class="numeric">{text::number(pseudo.answers.get(head).copied().unwrap_or(0) as i64)}</td>
+                <td class="numeric">{text::percent(*before, 1)}</td>
+                <td class="numeric">{text::percent(after, 1)}</td>
+            </tr>
+        })
     };
-    let each: Vec<String> = pseudo.before.iter().filter_map(of_head).collect();
-    format!("{learnt} {}", each.join("; "))
+    let rows = pseudo.before.iter().filter_map(of_head).collect_view();
+    view! {
+        <section class="stack-s">
+            <h2>{t!("Pseudo-labels")}</h2>
+            <p class="measure">{learnt}</p>
+            <Table caption=t!("The model's own answers that were learnt, and accuracy on test before and after")>
+                <thead>
+                    <tr>
+                        <th scope="col">{t!("Head")}</th>
+                        <th scope="col" class="numeric">{t!("Answers learnt")}</th>
+                        <th scope="col" class="numeric">{t!("Test before")}</th>
+                        <th scope="col" class="numeric">{t!("Test after")}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </Table>
+        </section>
+    }
 }
 
 /// Why the run ended early and which weights it kept, where that is not as usual.
