@@ -112,11 +112,14 @@ pub fn Results(
 
 /// How long it took, and how long one photo takes.
 fn speed(metrics: &Metrics) -> String {
-    let whole = t!(
-        "{duration} at {speed} photos a second",
-        duration = text::duration(metrics.seconds * 1000.0),
-        speed = format!("{:.0}", metrics.images_per_second)
-    );
+    let duration = text::duration(metrics.seconds * 1000.0);
+    // Of features that lay ready the speed says nothing.
+    let whole = if metrics.features_computed == 0 && metrics.features_cached > 0 {
+        t!("{duration}, with features from the cache", duration = duration)
+    } else {
+        let speed = text::number(metrics.images_per_second.round() as i64);
+        t!("{duration} at {speed} photos a second", duration = duration, speed = speed)
+    };
     match metrics.timing {
         Some(timing) => t!(
             "{whole}; the network takes {duration} for one photo alone",
