@@ -52,6 +52,36 @@ test('values are merged with their labels, and come back', async () => {
   await expect.poll(async () => [await labels('Wire'), await labels('Curly')]).toEqual([wire, curly]);
 });
 
+test('a value is called something else, and its labels stay', async () => {
+  const { page } = demo;
+  const before = await labels('Curly');
+  await coat().getByRole('button', { name: 'Rename Curly' }).click();
+  const [english, japanese] = [dialog().getByLabel('Name of curly in English'), dialog().getByLabel('Name of curly in 日本語')];
+  await english.fill('Ringlets');
+  await japanese.fill('巻き毛のコート');
+  await expect(dialog().getByText(new RegExp(`^Curly → Ringlets, .* → 巻き毛のコート: ${before} labels stay as they are`))).toBeVisible();
+  await look(page, 'schema-rename');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(dialog()).toBeHidden();
+  await expect.poll(() => labels('Ringlets')).toBe(before);
+  await expect(page.getByText('coat: renamed curly')).toBeVisible();
+  await look(page, 'schema-renamed');
+  // From the guideline it is the same change, with all names at once.
+  await open(page, `${demo.project}/guidelines/coat`);
+  await page.getByRole('button', { name: 'Names', exact: true }).click();
+  const names = page.getByRole('dialog', { name: 'Names' });
+  await names.getByLabel('Name of coat in English').fill('Fur');
+  await expect(names.getByText(/^Coat → Fur: \d+ labels stay as they are/)).toBeVisible();
+  await look(page, 'schema-names');
+  await names.getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Guideline: Fur' })).toBeVisible();
+  await open(page, `${demo.project}/schema`);
+  await page.getByRole('button', { name: 'Undo: Renamed the attribute coat' }).click();
+  await expect(coat()).toBeVisible();
+  await page.getByRole('button', { name: 'Undo: coat: renamed curly' }).click();
+  await expect.poll(() => labels('Curly')).toBe(before);
+});
+
 test('a split value says which photos go back', async () => {
   const { page } = demo;
   await coat().getByRole('button', { name: 'Split Curly' }).click();

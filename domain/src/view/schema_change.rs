@@ -52,6 +52,17 @@ pub enum SchemaChange {
         #[serde(default)]
         ask: bool,
     },
+    /// Call an attribute, or values of it, something else. Keys stay, and labels with them: no label is touched.
+    Rename {
+        /// Its key; a given attribute may be renamed, too.
+        attribute: String,
+        /// What it is called from now on, in all languages; nothing: as it is.
+        #[serde(default)]
+        names: Option<Texts>,
+        /// What values are called from now on, by their keys; others stay as they are.
+        #[serde(default)]
+        values: BTreeMap<String, Texts>,
+    },
     /// Put the attributes in another order.
     OrderAttributes {
         /// All that are not retired, given ones included.
@@ -127,7 +138,7 @@ pub enum SchemaChange {
 }
 
 /// How much a change concerns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SchemaCounts {
     /// Labels that become another value, or are carried over to another attribute.
@@ -144,6 +155,25 @@ pub struct SchemaCounts {
     pub photos_settled: i64,
     /// Photos that go back to those who answered them, once for each of these.
     pub photos_returned: i64,
+    /// What is called something else afterwards: the attribute, then values in order.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+}
+
+/// An attribute or a value that is called something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Renamed {
+    /// The value's key; nothing for the attribute itself.
+    pub value: Option<String>,
+    /// What it was called, by language.
+    pub from: Texts,
+    /// What it is called.
+    pub to: Texts,
+    /// Standing labels that carry the name; none of them changes.
+    pub labels: i64,
+    /// Photos that carry it, of a given attribute.
+    pub photos: i64,
 }
 
 /// A change that was made.

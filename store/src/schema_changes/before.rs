@@ -1,11 +1,13 @@
 //! How a schema was before a change: what undoing puts back.
 
+use kenami_domain::schema::Texts;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::rename::set_names;
 use crate::error::Result;
 
-/// Orders as they were, and what the change added, retired and restored.
+/// Orders and names as they were, and what the change added, retired and restored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Before {
     /// Attributes with their places.
@@ -16,6 +18,12 @@ pub(super) struct Before {
     priors: Vec<(i64, i64, f64)>,
     /// Values whose priors changed.
     prior_values: Vec<i64>,
+    /// Names of attributes that the change named, by their ids; earlier records have none.
+    #[serde(default)]
+    pub(super) attribute_names: Vec<(i64, Texts)>,
+    /// Names of values likewise.
+    #[serde(default)]
+    pub(super) value_names: Vec<(i64, Texts)>,
     /// Values that were offered, and are not any more.
     pub(super) retired_values: Vec<i64>,
     /// Values that were not there or not offered, and are now.
@@ -78,6 +86,7 @@ impl Before {
         )
         .execute(&mut *tx)
         .await?;
+        set_names(tx, &self.attribute_names, &self.value_names).await?;
         retire_attributes(tx, &self.offered_attributes, true).await?;
         retire_attributes(tx, &self.retired_attributes, false).await?;
         retire_values(tx, &self.offered_values, true).await?;

@@ -1,4 +1,4 @@
-//! Changes of annotated attributes and their values, with what each does to labels: shown first, made, listed, undone.
+//! Changes of attributes and their values, with what each does to labels: shown first, made, listed, undone.
 //!
 //! Labels, decisions and gold answers that move are appended anew and supersede what was there; `schema_change_rows` holds
 //! both, so that undoing can put it back. Who is answering meanwhile is either seen here or sees the change: a change locks
@@ -10,6 +10,7 @@ mod before;
 mod carry;
 mod move_rows;
 mod overview;
+mod rename;
 mod undo;
 mod values;
 
@@ -28,7 +29,6 @@ use crate::{
     catalog::{Catalog, Entry},
     db::Db,
     error::{Error, Result},
-    guidelines::MAX_NAME,
     rights::{Access, Operation, require},
     schema, slots,
 };
@@ -37,6 +37,8 @@ use crate::{
 const LISTED: i64 = 100;
 /// Values of an attribute at most.
 const MAX_VALUES: usize = 1_000;
+/// Characters of a name in one language at most.
+const MAX_NAME: usize = 100;
 
 /// What a change would concern now; nothing is changed.
 ///
@@ -53,8 +55,8 @@ pub async fn preview(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -
 /// Makes a change; its record.
 ///
 /// # Errors
-/// [`Error::Invalid`] of a key, a name, an order that leaves something out, or an answer that is none; [`Error::Conflict`]
-/// where a key is taken; [`Error::NotFound`] for an unknown attribute; rights; the database.
+/// [`Error::Invalid`] of a key, a name, an order that leaves something out, an answer that is none, or names that are as
+/// they were; [`Error::Conflict`] where a key is taken; [`Error::NotFound`] for an unknown attribute; rights; the database.
 pub async fn apply(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -> Result<SchemaChangeRecord> {
     let access = require(actor, db, Operation::ManageProject, key).await?;
     let mut tx = db.begin().await?;
@@ -138,7 +140,7 @@ async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> 
              last_decision = (SELECT coalesce(max(id), 0) FROM adjudications)
          WHERE id = $1",
         id,
-        serde_json::to_value(counts)?,
+        serde_json::to_value(&counts)?,
         serde_json::to_value(&before)?,
     )
     .execute(tx)
@@ -161,6 +163,7 @@ impl Change<'_> {
             SchemaChange::AddAttribute { key, names, values, from, ask } => {
                 self.add_attribute(key, names, values, from.as_ref(), *ask).await
             }
+            SchemaChange::Rename { attribute, names, values } => self.rename(attribute, names.as_ref(), values).await,
             SchemaChange::OrderAttributes { attributes } => self.order_attributes(attributes).await,
             SchemaChange::RetireAttribute { attribute } => self.retire_attribute(attribute).await,
             SchemaChange::RestoreAttribute { attribute } => self.restore_attribute(attribute).await,

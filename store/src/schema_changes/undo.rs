@@ -15,7 +15,7 @@ use crate::{
     slots,
 };
 
-/// Undoes a change: labels, decisions, gold answers, priors, orders and what was retired are as they were before. Values and
+/// Undoes a change: labels, decisions, gold answers, priors, orders, names and what was retired are as they were before. Values and
 /// attributes that the change added are retired.
 ///
 /// # Errors
@@ -66,8 +66,10 @@ pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<(
 /// Whether somebody has answered on top of a change: an answer whose meaning would change with it.
 pub(super) async fn labelled_on_top(tx: &mut PgConnection, change_id: i64, change: &SchemaChange) -> Result<bool> {
     let (attribute, value) = match change {
-        // The order, and what is offered, change no answer.
-        SchemaChange::OrderAttributes { .. }
+        // Names, the order, and what is offered change no answer: a label is of a key, whatever that is called. What is
+        // labelled on top keeps its meaning when they are as before.
+        SchemaChange::Rename { .. }
+        | SchemaChange::OrderAttributes { .. }
         | SchemaChange::OrderValues { .. }
         | SchemaChange::RetireAttribute { .. }
         | SchemaChange::RetireValue { .. } => return Ok(false),

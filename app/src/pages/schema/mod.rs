@@ -5,6 +5,7 @@ mod change;
 mod forms;
 mod history;
 mod map;
+mod rename;
 
 use kenami_domain::{
     schema::{Attribute, AttributeKind},
@@ -12,6 +13,7 @@ use kenami_domain::{
 };
 use leptos::{prelude::*, task::spawn_local};
 
+pub use self::change::ChangeForm;
 use self::{
     cards::{AttributeCard, GivenCard},
     change::ChangeDialog,
@@ -33,15 +35,26 @@ use crate::{
 
 /// What a lead is about to change: a form of its own each.
 #[derive(Debug, Clone, PartialEq)]
-enum Form {
+pub enum Form {
+    /// An attribute more.
     AddAttribute,
+    /// Other names for an attribute and its values, or for one value.
+    Rename(Attribute, Option<String>),
+    /// An attribute goes into another.
     MergeAttribute(Attribute),
+    /// An attribute is asked for no more.
     RetireAttribute(Attribute),
+    /// A retired attribute is asked for again.
     RestoreAttribute(Attribute),
+    /// A value more.
     AddValue(Attribute),
+    /// A value becomes another.
     MergeValue(Attribute, String),
+    /// A value becomes several.
     SplitValue(Attribute, String),
+    /// A value is offered no more.
     RetireValue(Attribute, String),
+    /// A retired value is offered again.
     RestoreValue(Attribute, String),
 }
 
@@ -52,8 +65,6 @@ struct Ways {
     ask: Callback<Form>,
     /// Makes a change that needs no form.
     make: Callback<SchemaChange>,
-    /// Called when names have changed.
-    renamed: Callback<()>,
 }
 
 /// The page for leads.
@@ -88,7 +99,7 @@ pub fn SchemaPage() -> impl IntoView {
             }
         });
     });
-    let ways = Ways { ask, make, renamed: done };
+    let ways = Ways { ask, make };
     let all = Signal::derive(move || attributes.get().and_then(Result::ok).unwrap_or_default());
     view! {
         <PageHeader
