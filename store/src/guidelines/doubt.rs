@@ -117,15 +117,11 @@ pub(super) async fn raise(
     )
     .execute(&mut *connection)
     .await?;
-    // Imported names without an account, members who have left and those on pause cannot answer again.
     let doubted = sqlx::query_as!(
         Doubted,
         r#"SELECT l.photo_id, l.annotator_id,
-                  coalesce(u.disabled_at IS NULL AND a.paused_at IS NULL AND (m.user_id IS NOT NULL OR u.administrator),
-                           false) AS "here!"
+                  EXISTS (SELECT 1 FROM able_annotators w WHERE w.annotator_id = l.annotator_id) AS "here!"
            FROM annotator_doubts d JOIN doubted_labels x ON x.doubt_id = d.id JOIN labels l ON l.id = x.label_id
-           JOIN annotators a ON a.id = l.annotator_id LEFT JOIN users u ON u.id = a.user_id
-           LEFT JOIN memberships m ON m.user_id = u.id AND m.project_id = a.project_id
            WHERE d.guideline_version_id = $1
            ORDER BY l.photo_id, l.annotator_id"#,
         version_id,
