@@ -123,7 +123,8 @@ pub enum SchemaChange {
         /// The value that stays.
         into: String,
     },
-    /// Make one value several: its labels are in doubt, and their photos go back to those who gave them.
+    /// Make one value several: its labels are in doubt, that is, kept and no votes until they are given again, and their
+    /// photos go back to those who gave them, or to others where these cannot answer.
     SplitValue {
         /// The attribute.
         attribute: String,
@@ -143,9 +144,9 @@ pub enum SchemaChange {
 pub struct SchemaCounts {
     /// Labels that become another value, or are carried over to another attribute.
     pub labels_moved: i64,
-    /// Labels that are in doubt afterwards.
+    /// Labels that are in doubt afterwards: no votes until they are given again.
     pub labels_in_doubt: i64,
-    /// Labels that stay with what is retired.
+    /// Labels that stay with what is retired; of a split value, answers on gold photos.
     pub labels_kept: i64,
     /// Reviewers' decisions that become another value, or are carried over.
     pub decisions_moved: i64,
@@ -155,6 +156,9 @@ pub struct SchemaCounts {
     pub photos_settled: i64,
     /// Photos that go back to those who answered them, once for each of these.
     pub photos_returned: i64,
+    /// Photos that are open to others, since who answered them cannot answer again; once for each of these.
+    #[serde(default)]
+    pub photos_opened: i64,
     /// What is called something else afterwards: the attribute, then values in order.
     #[serde(default)]
     pub renamed: Vec<Renamed>,

@@ -64,7 +64,7 @@ pub async fn apply(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -> 
     let details = json!({ "schema_change": id, "change": change, "counts": counts });
     audit::record(&mut tx, &access, Operation::ManageProject, details).await?;
     tx.commit().await?;
-    if counts.photos_returned > 0 {
+    if counts.photos_returned > 0 || counts.photos_opened > 0 {
         slots::recount(db, access.project_id).await?;
     }
     let made = list(actor, db, key).await?.into_iter().find(|record| record.id == id);
@@ -119,7 +119,8 @@ struct Change<'a> {
 
 /// Makes the change within the transaction; its id and what it concerns.
 async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> Result<(i64, SchemaCounts)> {
-    lock(tx, access.project_id).await?;
+    let claims = matches!(change, SchemaChange::SplitValue { .. } | SchemaChange::AddAttribute { ask: true, .. });
+    lock(tx, access.project_id, claims).await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
     let id = sqlx::query_scalar!(
         "INSERT INTO schema_changes (project_id, change, counts, before, last_label, last_decision, created_by)
@@ -148,9 +149,13 @@ async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> 
     Ok((id, counts))
 }
 
-/// Waits for imports and for labels that are just being written, and keeps new ones waiting.
-async fn lock(tx: &mut PgConnection, project_id: i64) -> Result<()> {
+/// Waits for imports and for labels that are just being written, and keeps new ones waiting. Where `claims` may go back,
+/// annotators are locked, before attributes, as those who answer lock them.
+async fn lock(tx: &mut PgConnection, project_id: i64, claims: bool) -> Result<()> {
     schema::lock(tx, project_id).await?;
+    if claims {
+        slots::lock_annotators(&mut *tx, project_id).await?;
+    }
     sqlx::query!("SELECT id FROM attributes WHERE project_id = $1 ORDER BY id FOR UPDATE", project_id)
         .fetch_all(tx)
         .await?;

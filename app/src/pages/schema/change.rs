@@ -190,7 +190,11 @@ pub fn Consequences(
         ),
         (
             counts.labels_in_doubt,
-            n!(counts.labels_in_doubt, "{count} label is in doubt", "{count} labels are in doubt"),
+            n!(
+                counts.labels_in_doubt,
+                "{count} label is in doubt, and no vote until it is given again",
+                "{count} labels are in doubt, and no votes until they are given again"
+            ),
         ),
         (
             counts.photos_returned,
@@ -198,6 +202,14 @@ pub fn Consequences(
                 counts.photos_returned,
                 "{count} photo goes back to whoever answered it",
                 "{count} photos go back to those who answered them"
+            ),
+        ),
+        (
+            counts.photos_opened,
+            n!(
+                counts.photos_opened,
+                "{count} photo goes to others: whoever answered it cannot answer again",
+                "{count} photos go to others: whoever answered them cannot answer again"
             ),
         ),
         (counts.labels_kept, n!(counts.labels_kept, "{count} label stays as it is", "{count} labels stay as they are")),

@@ -144,7 +144,7 @@ pub fn SplitValue(
         change.set(enough.then_some(SchemaChange::SplitValue { attribute, value, into, keep }));
     });
     view! {
-        <p>{t!("{name} becomes several values. Nobody can say which of them a label means: its labels are in doubt, and the photos go back to those who gave them.", name = name)}</p>
+        <p>{t!("{name} becomes several values. Nobody can say which of them a label means: its labels are kept, but count for nothing until they are given again. The photos go back to those who gave them.", name = name)}</p>
         <Lines id="split-into" label=t!("New values") value=lines/>
         <label class="check">
             <input type="checkbox" prop:checked=move || keep.get() on:change:target=move |event| keep.set(event.target().checked())/>
