@@ -94,6 +94,37 @@ test('a split value says which photos go back', async () => {
   await expect(coat().getByRole('rowheader', { name: /^Wavy retired/ })).toBeVisible();
 });
 
+test('two breeds become one with their photos', async () => {
+  const { page } = demo;
+  const breeds = page.getByRole('region', { name: 'Values of Breed' });
+  const photos = async (key: string) => {
+    const row = breeds.getByRole('row').filter({ has: page.getByRole('cell', { name: key, exact: true }) });
+    return Number((await row.getByRole('cell').nth(1).innerText()).replace(/\D/g, ''));
+  };
+  // The card is made anew with what it shows: its values are opened each time.
+  const unfold = async () => {
+    const card = page.locator('section.card').filter({ has: page.getByRole('heading', { name: /^Breed/ }) });
+    await card.locator('summary').click();
+    await expect(breeds).toBeVisible();
+  };
+  await unfold();
+  const [ragdoll, birman] = [await photos('Ragdoll'), await photos('Birman')];
+  expect(ragdoll * birman).toBeGreaterThan(0);
+  await breeds.getByRole('button', { name: 'Merge Ragdoll' }).click();
+  await dialog().getByLabel('Becomes').selectOption({ label: 'Birman' });
+  await expect(dialog().getByText(new RegExp(`^${ragdoll} photos? moves?`))).toBeVisible();
+  await look(page, 'schema-breeds');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(page.getByText('breed: merged Ragdoll into Birman')).toBeVisible();
+  await unfold();
+  await expect.poll(() => photos('Birman')).toBe(ragdoll + birman);
+  const undo = page.getByRole('button', { name: 'Undo: breed: merged Ragdoll into Birman' });
+  await undo.click();
+  await expect(undo).toBeHidden();
+  await unfold();
+  await expect.poll(async () => [await photos('Ragdoll'), await photos('Birman')]).toEqual([ragdoll, birman]);
+});
+
 test('an attribute is added from the answers of another, and mistakes are named', async () => {
   const { page } = demo;
   await page.getByRole('button', { name: 'Add an attribute' }).click();

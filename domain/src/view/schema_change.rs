@@ -114,7 +114,7 @@ pub enum SchemaChange {
         value: String,
     },
     /// Make several values one: their labels, decisions, gold answers and priors become those of `into`, and they are
-    /// retired.
+    /// retired. Of a given attribute, their photos have `into` instead.
     MergeValues {
         /// The attribute.
         attribute: String,
@@ -154,6 +154,9 @@ pub struct SchemaCounts {
     pub gold_moved: i64,
     /// Photos whose annotators differed and agree afterwards.
     pub photos_settled: i64,
+    /// Photos that have another given value.
+    #[serde(default)]
+    pub photos_moved: i64,
     /// Photos that go back to those who answered them, once for each of these.
     pub photos_returned: i64,
     /// Photos that are open to others, since who answered them cannot answer again; once for each of these.

@@ -8,6 +8,7 @@ mod again;
 mod attributes;
 mod before;
 mod carry;
+mod given;
 mod move_rows;
 mod overview;
 mod rename;

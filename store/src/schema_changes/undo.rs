@@ -4,7 +4,7 @@ use kenami_domain::view::schema_change::SchemaChange;
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
-use super::{before::Before, lock};
+use super::{before::Before, given::photos_back, lock};
 use crate::{
     actor::Actor,
     audit,
@@ -43,6 +43,7 @@ pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<(
         return Err(Error::Conflict("somebody has labelled on top of this change: it stays".to_owned()));
     }
     row.before.0.put_back(&mut tx).await?;
+    photos_back(&mut tx, change_id).await?;
     let mut photos = doubts_back(&mut tx, change_id, access.user_id).await?;
     photos.extend(labels_back(&mut tx, change_id).await?);
     decisions_back(&mut tx, change_id).await?;

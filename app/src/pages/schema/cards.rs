@@ -16,35 +16,6 @@ use crate::{
     text,
 };
 
-/// An attribute that comes with the photo: it may be put in another place.
-#[component]
-pub fn GivenCard(
-    /// The attribute.
-    one: SchemaAttribute,
-    /// All attributes that are asked for, in order.
-    order: Vec<String>,
-    /// What can be done.
-    ways: Ways,
-) -> impl IntoView {
-    let name = text::attribute_name(&one.attribute, text::language());
-    let values = one.attribute.values.len() as i64;
-    let rename = t!("Rename {name}…", name = name);
-    let key = one.attribute.key.clone();
-    let attribute = StoredValue::new(one.attribute);
-    view! {
-        <section class="card schema-given">
-            <div class="schema-head">
-                <h2>{name.clone()}</h2>
-                <span class="quiet">{t!("given with the photo")}" · "{n!(values, "{count} value", "{count} values")}</span>
-                <div class="row">
-                    <Place keys=order own=key name ways wrap=Callback::new(|attributes| SchemaChange::OrderAttributes { attributes })/>
-                    <Button weight=Weight::Quiet attr:aria-label=rename on:click=move |_| ways.ask.run(Form::Rename(attribute.get_value(), None))>{t!("Rename")}</Button>
-                </div>
-            </div>
-        </section>
-    }
-}
-
 /// An attribute that annotators answer.
 #[component]
 pub fn AttributeCard(
@@ -183,7 +154,7 @@ fn ValueRow(
 
 /// Moves one of several up or down.
 #[component]
-fn Place(
+pub fn Place(
     /// All, in order.
     keys: Vec<String>,
     /// The one.

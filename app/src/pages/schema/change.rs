@@ -180,6 +180,7 @@ pub fn Consequences(
         (counts.labels_moved, n!(counts.labels_moved, "{count} label moves", "{count} labels move")),
         (counts.decisions_moved, n!(counts.decisions_moved, "{count} decision moves", "{count} decisions move")),
         (counts.gold_moved, n!(counts.gold_moved, "{count} gold answer moves", "{count} gold answers move")),
+        (counts.photos_moved, n!(counts.photos_moved, "{count} photo moves", "{count} photos move")),
         (
             counts.photos_settled,
             n!(

@@ -1,7 +1,7 @@
 //! The fields of changes that need some.
 
 use kenami_domain::{
-    schema::{Attribute, Texts},
+    schema::{Attribute, AttributeKind, Texts},
     view::schema_change::{NewValue, SchemaAttribute, SchemaChange},
 };
 use leptos::prelude::*;
@@ -107,6 +107,16 @@ pub fn MergeValue(
     let name = value_name(&attribute, &value);
     let others = attribute.values.iter().filter(|other| !other.retired && other.key != value);
     let options = others.map(|other| (other.key.clone(), value_name(&attribute, &other.key))).collect::<Vec<_>>();
+    let words = match attribute.kind {
+        AttributeKind::Annotated => t!(
+            "{name} and another value become one. Its labels, decisions, gold answers and breed standards count for the other.",
+            name = name
+        ),
+        AttributeKind::Given => t!(
+            "{name} and another value become one. Its photos, and those that come in under its key, have the other. Breed standards become the mean of both, weighted by their photos.",
+            name = name
+        ),
+    };
     let attribute = attribute.key;
     Effect::new(move |_| {
         let into = into.get();
@@ -114,7 +124,7 @@ pub fn MergeValue(
         change.set((!into.is_empty()).then_some(SchemaChange::MergeValues { attribute, values, into }));
     });
     view! {
-        <p>{t!("{name} and another value become one. Its labels, decisions, gold answers and breed standards count for the other.", name = name)}</p>
+        <p>{words}</p>
         <Field id="merge-into" label=t!("Becomes")>
             <select class="select" id="merge-into" on:change:target=move |event| into.set(event.target().value())>
                 <option value="">{t!("Choose…")}</option>

@@ -3,6 +3,7 @@
 mod cards;
 mod change;
 mod forms;
+mod given;
 mod history;
 mod map;
 mod rename;
@@ -14,11 +15,7 @@ use kenami_domain::{
 use leptos::{prelude::*, task::spawn_local};
 
 pub use self::change::ChangeForm;
-use self::{
-    cards::{AttributeCard, GivenCard},
-    change::ChangeDialog,
-    history::History,
-};
+use self::{cards::AttributeCard, change::ChangeDialog, given::GivenCard, history::History};
 use super::project::use_project;
 use crate::{
     api::{
@@ -100,7 +97,13 @@ pub fn SchemaPage() -> impl IntoView {
         });
     });
     let ways = Ways { ask, make };
-    let all = Signal::derive(move || attributes.get().and_then(Result::ok).unwrap_or_default());
+    // Dialogs read it wherever they are.
+    let all = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        if let Some(Ok(attributes)) = attributes.get() {
+            all.set(attributes);
+        }
+    });
     view! {
         <PageHeader
             title=t!("Attributes")
@@ -125,6 +128,6 @@ pub fn SchemaPage() -> impl IntoView {
                 <History changes undo/>
             }
         })}
-        <ChangeDialog open form all done/>
+        <ChangeDialog open form all=all.into() done/>
     }
 }

@@ -34,13 +34,15 @@ pub fn Rename(
     Effect::new(move |_| change.set(renaming(&attribute, own.map(|own| own.get()), &values)));
     view! {
         <p>{t!("Keys never change and labels stay with them. Where a name is missing, another language's stands in.")}</p>
-        <Table caption=t!("Names")>
-            <thead><tr>
-                <th scope="col">{t!("Key")}</th>
-                {Language::ALL.map(|language| view! { <th scope="col" lang=language.code()>{language.own_name()}</th> })}
-            </tr></thead>
-            <tbody>{rows}</tbody>
-        </Table>
+        <div class="schema-names">
+            <Table caption=t!("Names")>
+                <thead><tr>
+                    <th scope="col">{t!("Key")}</th>
+                    {Language::ALL.map(|language| view! { <th scope="col" lang=language.code()>{language.own_name()}</th> })}
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </Table>
+        </div>
     }
 }
 
