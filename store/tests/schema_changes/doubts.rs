@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::{
     answered, merge, value,
-    world::{PETS, World},
+    world::{PETS, World, submission},
 };
 
 fn split(keep: bool) -> SchemaChange {
@@ -151,4 +151,37 @@ async fn answers_on_gold_stay_when_their_value_is_split(db: PgPool) {
     assert_eq!((made.counts.labels_in_doubt, made.counts.labels_kept, made.counts.photos_returned), (3, 1, 3));
     let golden = "SELECT count(*) FROM doubted_labels d JOIN labels l ON l.id = d.label_id WHERE l.gold";
     assert_eq!(world.number(golden).await, 0);
+}
+
+#[sqlx::test(migrations = "../migrations")]
+async fn a_value_is_split_while_its_photos_are_answered_again(db: PgPool) {
+    let (world, lead, x, y) = answered(db).await;
+    let answering = async |actor: &Actor| {
+        for round in 0..20 {
+            for claimed in annotate::claim(actor, &world.db, PETS, 20, &[]).await.unwrap().photos {
+                let ear = if round % 2 == 0 { "semi_erect" } else { "drop" };
+                annotate::submit(actor, &world.db, PETS, submission(claimed.claim_id, ear, "short")).await.unwrap();
+            }
+        }
+    };
+    let splitting = async {
+        for round in 0..8 {
+            let into = vec![value(&format!("tip-{round}"))];
+            let change = SchemaChange::SplitValue {
+                attribute: "ear".to_owned(),
+                value: "semi_erect".to_owned(),
+                into,
+                keep: true,
+            };
+            let made = schema_changes::apply(&lead, &world.db, PETS, &change).await.unwrap();
+            match schema_changes::undo(&lead, &world.db, PETS, made.id).await {
+                Ok(()) | Err(Error::Conflict(_)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    tokio::join!(answering(&x), answering(&y), splitting);
+    answering(&x).await;
+    world.assert_counts_hold().await;
+    assert_eq!(world.votes(&lead).await, world.standing().await, "all that was in doubt has been given again");
 }
