@@ -52,6 +52,36 @@ test('values are merged with their labels, and come back', async () => {
   await expect.poll(async () => [await labels('Wire'), await labels('Curly')]).toEqual([wire, curly]);
 });
 
+test('a value is called something else, and its labels stay', async () => {
+  const { page } = demo;
+  const before = await labels('Curly');
+  await coat().getByRole('button', { name: 'Rename Curly' }).click();
+  const [english, japanese] = [dialog().getByLabel('Name of curly in English'), dialog().getByLabel('Name of curly in 日本語')];
+  await english.fill('Ringlets');
+  await japanese.fill('巻き毛のコート');
+  await expect(dialog().getByText(new RegExp(`^Curly → Ringlets, .* → 巻き毛のコート: ${before} labels stay as they are`))).toBeVisible();
+  await look(page, 'schema-rename');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(dialog()).toBeHidden();
+  await expect.poll(() => labels('Ringlets')).toBe(before);
+  await expect(page.getByText('coat: renamed curly')).toBeVisible();
+  await look(page, 'schema-renamed');
+  // From the guideline it is the same change, with all names at once.
+  await open(page, `${demo.project}/guidelines/coat`);
+  await page.getByRole('button', { name: 'Names', exact: true }).click();
+  const names = page.getByRole('dialog', { name: 'Names' });
+  await names.getByLabel('Name of coat in English').fill('Fur');
+  await expect(names.getByText(/^Coat → Fur: \d+ labels stay as they are/)).toBeVisible();
+  await look(page, 'schema-names');
+  await names.getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Guideline: Fur' })).toBeVisible();
+  await open(page, `${demo.project}/schema`);
+  await page.getByRole('button', { name: 'Undo: Renamed the attribute coat' }).click();
+  await expect(coat()).toBeVisible();
+  await page.getByRole('button', { name: 'Undo: coat: renamed curly' }).click();
+  await expect.poll(() => labels('Curly')).toBe(before);
+});
+
 test('a split value says which photos go back', async () => {
   const { page } = demo;
   await coat().getByRole('button', { name: 'Split Curly' }).click();
@@ -62,6 +92,37 @@ test('a split value says which photos go back', async () => {
   await expect(coat().getByRole('rowheader', { name: /^Wavy/ })).toBeVisible();
   await page.getByRole('button', { name: /^Undo: coat: split/ }).click();
   await expect(coat().getByRole('rowheader', { name: /^Wavy retired/ })).toBeVisible();
+});
+
+test('two breeds become one with their photos', async () => {
+  const { page } = demo;
+  const breeds = page.getByRole('region', { name: 'Values of Breed' });
+  const photos = async (key: string) => {
+    const row = breeds.getByRole('row').filter({ has: page.getByRole('cell', { name: key, exact: true }) });
+    return Number((await row.getByRole('cell').nth(1).innerText()).replace(/\D/g, ''));
+  };
+  // The card is made anew with what it shows: its values are opened each time.
+  const unfold = async () => {
+    const card = page.locator('section.card').filter({ has: page.getByRole('heading', { name: /^Breed/ }) });
+    await card.locator('summary').click();
+    await expect(breeds).toBeVisible();
+  };
+  await unfold();
+  const [ragdoll, birman] = [await photos('Ragdoll'), await photos('Birman')];
+  expect(ragdoll * birman).toBeGreaterThan(0);
+  await breeds.getByRole('button', { name: 'Merge Ragdoll' }).click();
+  await dialog().getByLabel('Becomes').selectOption({ label: 'Birman' });
+  await expect(dialog().getByText(new RegExp(`^${ragdoll} photos? moves?`))).toBeVisible();
+  await look(page, 'schema-breeds');
+  await dialog().getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(page.getByText('breed: merged Ragdoll into Birman')).toBeVisible();
+  await unfold();
+  await expect.poll(() => photos('Birman')).toBe(ragdoll + birman);
+  const undo = page.getByRole('button', { name: 'Undo: breed: merged Ragdoll into Birman' });
+  await undo.click();
+  await expect(undo).toBeHidden();
+  await unfold();
+  await expect.poll(async () => [await photos('Ragdoll'), await photos('Birman')]).toEqual([ragdoll, birman]);
 });
 
 test('an attribute is added from the answers of another, and mistakes are named', async () => {

@@ -293,6 +293,32 @@ async fn a_lead_pauses_an_annotator_and_doubts_their_labels(db: PgPool) {
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_lead_renames_a_value_and_takes_it_back(db: PgPool) {
+    let api = Api::new(db, Some(Role::Lead)).await;
+    let changes = "/api/v1/projects/pets/schema-changes";
+    let drop = async || {
+        let attributes = api.ok("/api/v1/projects/pets/attributes").await;
+        let ear = attributes["items"].as_array().unwrap().iter().find(|one| one["attribute"]["key"] == "ear").unwrap();
+        let values = ear["attribute"]["values"].as_array().unwrap();
+        let labels = ear["labels"]["drop"].clone();
+        (values.iter().find(|value| value["key"] == "drop").unwrap()["names"].clone(), labels)
+    };
+    let (before, labels) = drop().await;
+    let hanging = json!({ "en": "Hanging", "ja": "垂れ" });
+    let change = json!({ "kind": "rename", "attribute": "ear", "values": { "drop": hanging } });
+    let (status, counts) = api.post(&format!("{changes}/preview"), change.clone()).await;
+    assert_eq!(status, StatusCode::OK);
+    let renamed = json!([{ "value": "drop", "from": before, "to": hanging, "labels": labels, "photos": 0 }]);
+    assert_eq!((&counts["renamed"], &counts["labels_moved"]), (&renamed, &json!(0)));
+    let (status, made) = api.post(changes, change.clone()).await;
+    assert_eq!((status, &made["counts"], &made["by"]), (StatusCode::CREATED, &counts, &json!("script")));
+    assert_eq!(drop().await, (hanging, labels.clone()));
+    assert_eq!(api.post(changes, change).await.0, StatusCode::UNPROCESSABLE_ENTITY, "it is called so already");
+    let undone = api.post(&format!("{changes}/{}/undo", made["id"]), json!({})).await;
+    assert_eq!((undone.0, drop().await), (StatusCode::NO_CONTENT, (before, labels)));
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn the_description_names_every_path_and_resolves(db: PgPool) {
     let api = Api::new(db, None).await;
     let (status, bytes) = api.send("GET", "/api/openapi.json", None, Body::empty(), "").await;

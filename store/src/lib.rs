@@ -13,6 +13,7 @@ mod counts;
 pub mod curves;
 pub mod datasets;
 pub mod db;
+mod doubts;
 pub mod error;
 pub mod experiments;
 pub mod gold;

@@ -249,6 +249,7 @@ async fn given(db: &Db, project_id: i64) -> Result<Vec<GivenCount>> {
            LEFT JOIN photo_values pv ON pv.value_id = v.id
            WHERE a.project_id = $1 AND a.kind = 'given' AND a.retired_at IS NULL
            GROUP BY a.position, a.id, a.key, v.position, v.id, v.key
+           HAVING v.retired_at IS NULL OR count(pv.photo_id) > 0
            ORDER BY a.position, a.id, v.position, v.id"#,
         project_id,
     )

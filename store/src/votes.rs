@@ -1,4 +1,4 @@
-//! The votes: labels that stand, were not given on gold, and are in no doubt, a lead's or a publication's.
+//! The votes: labels that stand, were not given on gold, and are in no doubt: a lead's, a publication's, or a split's.
 //!
 //! Whoever counts votes in SQL says the same:
 //! `l.superseded_at IS NULL AND NOT l.gold AND NOT EXISTS (SELECT 1 FROM doubted_labels d WHERE d.label_id = l.id)`.

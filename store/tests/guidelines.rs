@@ -5,7 +5,7 @@ mod world;
 use kenami_domain::{
     roles::Role,
     schema::Texts,
-    view::guidelines::{Doubt, DraftEdit, ExampleEdit, GuidelineText, NamesEdit, Rule, RuleEdit},
+    view::guidelines::{Doubt, DraftEdit, ExampleEdit, GuidelineText, Rule, RuleEdit},
 };
 use kenami_store::{actor::Actor, annotate, error::Error, guidelines};
 use sqlx::PgPool;
@@ -212,31 +212,4 @@ async fn retired_values_leave_the_rules(db: PgPool) {
     let read = guidelines::get(&lead, &world.db, PETS, "ear").await.unwrap();
     assert_eq!(read.text.rules.iter().map(|rule| rule.value.as_str()).collect::<Vec<_>>(), ["drop", "erect"]);
     assert_eq!(guidelines::version(&lead, &world.db, PETS, "ear", 1).await.unwrap().rules.len(), 3);
-}
-
-#[sqlx::test(migrations = "../migrations")]
-async fn names_are_given_per_language_and_keys_stay(db: PgPool) {
-    let world = World::new(db).await;
-    let lead = world.member("lea", Role::Lead).await;
-    let both = |en: &str, ja: &str| Texts([("en".to_owned(), en.to_owned()), ("ja".to_owned(), ja.to_owned())].into());
-    let edit =
-        NamesEdit { attribute: both("Ears", " 耳 "), values: [("drop".to_owned(), both("", "垂れ耳"))].into() };
-    let before = guidelines::get(&lead, &world.db, PETS, "ear").await.unwrap().attribute;
-    guidelines::set_names(&lead, &world.db, PETS, "ear", edit).await.unwrap();
-    let after = guidelines::get(&lead, &world.db, PETS, "ear").await.unwrap().attribute;
-    assert_eq!((after.names.own("en"), after.names.own("ja")), (Some("Ears"), Some("耳")));
-    let drop = after.value("drop").unwrap();
-    assert_eq!((drop.names.own("ja"), drop.names.own("en")), (Some("垂れ耳"), None), "an empty name is none");
-    assert_eq!(after.value("erect"), before.value("erect"), "what is not named keeps its names");
-    let keys = |a: &kenami_domain::schema::Attribute| a.values.iter().map(|v| v.key.clone()).collect::<Vec<_>>();
-    assert_eq!((&after.key, keys(&after)), (&before.key, keys(&before)));
-    for edit in [
-        NamesEdit { attribute: Texts::en("x".repeat(101)), ..NamesEdit::default() },
-        NamesEdit { values: [("tail".to_owned(), Texts::en("Tail"))].into(), ..NamesEdit::default() },
-    ] {
-        let refused = guidelines::set_names(&lead, &world.db, PETS, "ear", edit).await;
-        assert!(matches!(refused, Err(Error::Invalid { field: "names", .. })), "{refused:?}");
-    }
-    let unchanged = guidelines::get(&lead, &world.db, PETS, "ear").await.unwrap().attribute;
-    assert_eq!(unchanged, after);
 }

@@ -1,8 +1,7 @@
 //! Guidelines: reading, drafting, publishing.
 
 use kenami_domain::view::guidelines::{
-    AmendExample, DoubtScope, Draft, DraftEdit, Guideline, GuidelineText, GuidelineVersion, NamesEdit, ScopeCount,
-    VersionEffect,
+    AmendExample, DoubtScope, Draft, DraftEdit, Guideline, GuidelineText, GuidelineVersion, ScopeCount, VersionEffect,
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -34,13 +33,6 @@ pub async fn read_guideline_version(key: String, attribute: String, version: i32
 pub async fn save_draft(key: String, attribute: String, edit: DraftEdit) -> Result<Draft, ApiError> {
     let (actor, db) = super::server()?;
     Ok(kenami_store::guidelines::save_draft(&actor, &db, &key, &attribute, edit).await?)
-}
-
-/// Gives an attribute and its values other names.
-#[server(prefix = "/fn", input = Json)]
-pub async fn save_names(key: String, attribute: String, edit: NamesEdit) -> Result<(), ApiError> {
-    let (actor, db) = super::server()?;
-    Ok(kenami_store::guidelines::set_names(&actor, &db, &key, &attribute, edit).await?)
 }
 
 /// Throws the draft away.

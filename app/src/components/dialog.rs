@@ -11,8 +11,8 @@ pub fn Dialog(
     #[prop(into)]
     title: String,
     /// Takes most of the window: for pickers and photos.
-    #[prop(optional)]
-    wide: bool,
+    #[prop(into, default = false.into())]
+    wide: Signal<bool>,
     /// Its content, with its own buttons (see `dialog-actions`).
     children: ChildrenFn,
 ) -> impl IntoView {
@@ -31,7 +31,7 @@ pub fn Dialog(
     view! {
         <dialog
             node_ref=node
-            class=if wide { "dialog dialog-wide" } else { "dialog" }
+            class=move || if wide.get() { "dialog dialog-wide" } else { "dialog" }
             aria-label=label
             on:close=move |_| open.set(false)
         >

@@ -1,7 +1,5 @@
 //! Written guidelines: versions per attribute, a rule per value, example photos.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -73,15 +71,6 @@ pub struct Guideline {
     pub draft: Option<Draft>,
     /// All published versions, newest first.
     pub history: Vec<GuidelineVersion>,
-}
-
-/// Names of an attribute and its values, as a lead edits them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamesEdit {
-    /// The attribute's, per language.
-    pub attribute: Texts,
-    /// Those of its values, by value key.
-    pub values: BTreeMap<String, Texts>,
 }
 
 /// The draft of the next version.

@@ -52,6 +52,17 @@ pub enum SchemaChange {
         #[serde(default)]
         ask: bool,
     },
+    /// Call an attribute, or values of it, something else. Keys stay, and labels with them: no label is touched.
+    Rename {
+        /// Its key; a given attribute may be renamed, too.
+        attribute: String,
+        /// What it is called from now on, in all languages; nothing: as it is.
+        #[serde(default)]
+        names: Option<Texts>,
+        /// What values are called from now on, by their keys; others stay as they are.
+        #[serde(default)]
+        values: BTreeMap<String, Texts>,
+    },
     /// Put the attributes in another order.
     OrderAttributes {
         /// All that are not retired, given ones included.
@@ -103,7 +114,7 @@ pub enum SchemaChange {
         value: String,
     },
     /// Make several values one: their labels, decisions, gold answers and priors become those of `into`, and they are
-    /// retired.
+    /// retired. Of a given attribute, their photos have `into` instead.
     MergeValues {
         /// The attribute.
         attribute: String,
@@ -112,7 +123,8 @@ pub enum SchemaChange {
         /// The value that stays.
         into: String,
     },
-    /// Make one value several: its labels are in doubt, and their photos go back to those who gave them.
+    /// Make one value several: its labels are in doubt, that is, kept and no votes until they are given again, and their
+    /// photos go back to those who gave them, or to others where these cannot answer.
     SplitValue {
         /// The attribute.
         attribute: String,
@@ -127,14 +139,14 @@ pub enum SchemaChange {
 }
 
 /// How much a change concerns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SchemaCounts {
     /// Labels that become another value, or are carried over to another attribute.
     pub labels_moved: i64,
-    /// Labels that are in doubt afterwards.
+    /// Labels that are in doubt afterwards: no votes until they are given again.
     pub labels_in_doubt: i64,
-    /// Labels that stay with what is retired.
+    /// Labels that stay with what is retired; of a split value, answers on gold photos.
     pub labels_kept: i64,
     /// Reviewers' decisions that become another value, or are carried over.
     pub decisions_moved: i64,
@@ -142,8 +154,33 @@ pub struct SchemaCounts {
     pub gold_moved: i64,
     /// Photos whose annotators differed and agree afterwards.
     pub photos_settled: i64,
+    /// Photos that have another given value.
+    #[serde(default)]
+    pub photos_moved: i64,
     /// Photos that go back to those who answered them, once for each of these.
     pub photos_returned: i64,
+    /// Photos that are open to others, since who answered them cannot answer again; once for each of these.
+    #[serde(default)]
+    pub photos_opened: i64,
+    /// What is called something else afterwards: the attribute, then values in order.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+}
+
+/// An attribute or a value that is called something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Renamed {
+    /// The value's key; nothing for the attribute itself.
+    pub value: Option<String>,
+    /// What it was called, by language.
+    pub from: Texts,
+    /// What it is called.
+    pub to: Texts,
+    /// Standing labels that carry the name; none of them changes.
+    pub labels: i64,
+    /// Photos that carry it, of a given attribute.
+    pub photos: i64,
 }
 
 /// A change that was made.

@@ -2,7 +2,7 @@
 
 use kenami_domain::{
     answer::Answer,
-    view::guidelines::{DoubtScope, Requeue, ScopeCount},
+    view::guidelines::{DoubtScope, ScopeCount},
 };
 use sqlx::PgConnection;
 
@@ -10,10 +10,9 @@ use crate::{
     actor::Actor,
     catalog::{Catalog, Entry},
     db::Db,
+    doubts::{self, Reason},
     error::{Error, Result},
-    queue,
     rights::{self, Access, Operation},
-    slots,
 };
 
 /// How many votes a publication with this scope would put in doubt now.
@@ -73,14 +72,6 @@ impl Answers {
     }
 }
 
-/// A vote that is put in doubt.
-struct Doubted {
-    photo_id: i64,
-    annotator_id: i64,
-    /// The annotator can still answer.
-    here: bool,
-}
-
 /// Puts the votes of `scope` in doubt and sends their photos back. The caller has locked all annotators of the project, and
 /// counts them anew.
 pub(super) async fn raise(
@@ -91,20 +82,8 @@ pub(super) async fn raise(
     scope: &DoubtScope,
 ) -> Result<ScopeCount> {
     let Answers { values, kinds } = Answers::of(entry, scope)?;
-    sqlx::query!(
-        "WITH meant AS MATERIALIZED (
-             SELECT * FROM votes_in_scope($1, $2, $3, $4, $5, $6, $7) WHERE NOT decided
-         ), doubts AS (
-             INSERT INTO annotator_doubts (project_id, annotator_id, attribute_id, since, labels, photos, created_by,
-                                           guideline_version_id)
-             SELECT $1, annotator_id, $2, $5, count(*), count(*), $8, $9 FROM meant GROUP BY annotator_id
-             RETURNING id, annotator_id
-         ), marked AS (
-             INSERT INTO doubted_labels (label_id, doubt_id)
-             SELECT m.label_id, d.id FROM meant m JOIN doubts d ON d.annotator_id = m.annotator_id
-         )
-         INSERT INTO label_doubts (label_id, guideline_version_id) SELECT label_id, $9 FROM meant
-         ON CONFLICT (label_id) DO UPDATE SET guideline_version_id = EXCLUDED.guideline_version_id",
+    let labels = sqlx::query_scalar!(
+        r#"SELECT label_id AS "label_id!" FROM votes_in_scope($1, $2, $3, $4, $5, $6, $7) WHERE NOT decided"#,
         access.project_id,
         entry.id,
         values.as_deref(),
@@ -112,38 +91,11 @@ pub(super) async fn raise(
         scope.since,
         scope.only_unsure,
         scope.only_disputed,
-        access.user_id,
-        version_id,
-    )
-    .execute(&mut *connection)
-    .await?;
-    // Imported names without an account, members who have left and those on pause cannot answer again.
-    let doubted = sqlx::query_as!(
-        Doubted,
-        r#"SELECT l.photo_id, l.annotator_id,
-                  coalesce(u.disabled_at IS NULL AND a.paused_at IS NULL AND (m.user_id IS NOT NULL OR u.administrator),
-                           false) AS "here!"
-           FROM annotator_doubts d JOIN doubted_labels x ON x.doubt_id = d.id JOIN labels l ON l.id = x.label_id
-           JOIN annotators a ON a.id = l.annotator_id LEFT JOIN users u ON u.id = a.user_id
-           LEFT JOIN memberships m ON m.user_id = u.id AND m.project_id = a.project_id
-           WHERE d.guideline_version_id = $1
-           ORDER BY l.photo_id, l.annotator_id"#,
-        version_id,
     )
     .fetch_all(&mut *connection)
     .await?;
-    let (same, others): (Vec<&Doubted>, Vec<&Doubted>) =
-        doubted.iter().partition(|vote| vote.here && scope.to == Requeue::Same);
-    let pairs = |votes: &[&Doubted]| -> (Vec<i64>, Vec<i64>) {
-        votes.iter().map(|vote| (vote.annotator_id, vote.photo_id)).unzip()
-    };
-    let (annotators, photos) = pairs(&same);
-    slots::return_each(&mut *connection, &annotators, &photos).await?;
-    let (annotators, photos) = pairs(&others);
-    slots::leave_each(&mut *connection, &annotators, &photos).await?;
-    let mut photos: Vec<i64> = doubted.iter().map(|vote| vote.photo_id).collect();
-    photos.dedup();
-    slots::lock_tasks(&mut *connection, &photos).await?;
-    queue::settle(&mut *connection, &photos).await?;
-    Ok(ScopeCount { labels: doubted.len() as i64, photos: photos.len() as i64, decided: 0 })
+    let reason = Reason::Version(version_id);
+    let doubted = doubts::raise(&mut *connection, access, entry.id, &labels, scope.since, reason).await?;
+    let photos = doubts::send_back(connection, &doubted, scope.to).await?;
+    Ok(ScopeCount { labels: doubted.len() as i64, photos, decided: 0 })
 }

@@ -67,8 +67,9 @@ struct Label {
 
 #[derive(Clone, Copy)]
 struct RaisedDoubt {
-    /// The version that raised it; none for a lead's.
+    /// The version that raised it; none for a lead's and a split's.
     version_id: Option<i64>,
+    by_lead: bool,
     at: OffsetDateTime,
 }
 
@@ -88,14 +89,15 @@ impl Label {
 
     /// Whether it was given under the version, and no lead doubts it.
     fn is_under(&self, version: &Version) -> bool {
-        self.version_id == Some(version.id) && self.doubts.iter().all(|doubt| doubt.version_id.is_some())
+        self.version_id == Some(version.id) && self.doubts.iter().all(|doubt| !doubt.by_lead)
     }
 }
 
 /// All labels of the attribute, those on gold left out, by id.
 async fn labels(connection: &mut PgConnection, project_id: i64, entry: &Entry) -> Result<Vec<Label>> {
     let rows = sqlx::query!(
-        r#"SELECT x.label_id, d.guideline_version_id, coalesce(g.published_at, d.created_at) AS "at!"
+        r#"SELECT x.label_id, d.guideline_version_id, coalesce(g.published_at, d.created_at) AS "at!",
+                  d.guideline_version_id IS NULL AND d.schema_change_id IS NULL AS "by_lead!"
            FROM annotator_doubts d JOIN doubted_labels x ON x.doubt_id = d.id
            JOIN labels l ON l.id = x.label_id AND l.attribute_id = $2
            LEFT JOIN guideline_versions g ON g.id = d.guideline_version_id
@@ -107,7 +109,8 @@ async fn labels(connection: &mut PgConnection, project_id: i64, entry: &Entry) -
     .await?;
     let mut doubts: HashMap<i64, Vec<RaisedDoubt>> = HashMap::new();
     for row in rows {
-        doubts.entry(row.label_id).or_default().push(RaisedDoubt { version_id: row.guideline_version_id, at: row.at });
+        let doubt = RaisedDoubt { version_id: row.guideline_version_id, by_lead: row.by_lead, at: row.at };
+        doubts.entry(row.label_id).or_default().push(doubt);
     }
     let rows = sqlx::query!(
         "SELECT id, photo_id, annotator_id, answer, value_id, guideline_version_id, created_at, superseded_at FROM labels

@@ -5,7 +5,6 @@ mod doubt;
 mod draft;
 mod effect;
 mod load;
-mod names;
 mod publish;
 mod text;
 
@@ -14,5 +13,4 @@ pub use doubt::scope_count;
 pub use draft::{MAX_CAPTION, MAX_CHANGE_NOTE, MAX_TEXT, discard_draft, save_draft};
 pub use effect::effects;
 pub use load::{all, get, version};
-pub use names::{MAX_NAME, set_names};
 pub use publish::{import, publish};

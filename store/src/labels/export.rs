@@ -14,8 +14,8 @@ use crate::{
 /// Photos of one page while all are exported.
 const PAGE: i64 = 5_000;
 
-/// All votes, by photo name, annotator and attribute: labels that stand, without answers to gold photos and labels that a
-/// lead has put in doubt, so that what is computed from the file is what the pages show. Labels of exact duplicates bear
+/// All votes, by photo name, annotator and attribute: labels that stand, without answers to gold photos and labels that are
+/// in doubt, so that what is computed from the file is what the pages show. Labels of exact duplicates bear
 /// the original's name.
 ///
 /// # Errors

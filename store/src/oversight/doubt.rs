@@ -1,5 +1,5 @@
 //! A lead's doubt about labels of one annotator: their photos go to others, and until it is taken back the labels are no
-//! votes. What a guideline puts in doubt is kept the same way ([`crate::guidelines::publish`]), and is not taken back.
+//! votes. What a guideline or a split puts in doubt is kept the same way ([`crate::doubts`]), and is not taken back here.
 
 use kenami_domain::view::report::{DoubtCount, DoubtInput};
 use serde_json::json;
@@ -99,7 +99,8 @@ pub async fn undo_doubt(actor: &Actor, db: &Db, project: &str, annotator_id: i64
     super::lock(&mut *tx, access.project_id, annotator_id).await?;
     let undone = sqlx::query!(
         "UPDATE annotator_doubts SET undone_at = now(), undone_by = $3
-         WHERE id = $1 AND annotator_id = $2 AND undone_at IS NULL AND guideline_version_id IS NULL",
+         WHERE id = $1 AND annotator_id = $2 AND undone_at IS NULL
+           AND guideline_version_id IS NULL AND schema_change_id IS NULL",
         doubt_id,
         annotator_id,
         access.user_id,

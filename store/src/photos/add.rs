@@ -23,7 +23,8 @@ use crate::{
 /// - A name that the project has with the same bytes is unchanged; given values and a split that it lacks are filled in.
 /// - A name that the project has with other bytes, or with another given value, is a conflict: reported and left as it is.
 /// - A file that the project has under another name becomes a duplicate, which is labelled with the original.
-/// - Values that a given attribute lacks are added to it; the attribute itself must exist.
+/// - Values that a given attribute lacks are added to it; the attribute itself must exist. Under the key of a value that has
+///   become another one, a photo has that one.
 ///
 /// # Errors
 /// [`Error::Invalid`] of `given` if the project has no such given attribute.
@@ -32,7 +33,8 @@ pub async fn add_batch(actor: &Actor, db: &Db, key: &str, photos: Vec<NewPhoto>)
     let mut tx = db.begin().await?;
     lock(&mut tx, access.project_id).await?;
     let mut batch = Batch { project_id: access.project_id, added: Added::default() };
-    let photos = batch.reject_unusable(photos);
+    let mut photos = batch.reject_unusable(photos);
+    follow_merges(&mut tx, access.project_id, &mut photos).await?;
     let catalog = batch.catalog(&mut tx, &photos).await?;
     let (known, fresh) = batch.part(&mut tx, &photos).await?;
     fill_splits(&mut tx, &known).await?;
@@ -222,6 +224,31 @@ impl Batch {
         .collect();
         Ok(photos.iter().map(|(photo, _)| Placed { id: ids[&photo.name], photo }).collect())
     }
+}
+
+/// Puts the values that values have become ([`crate::schema_changes`]) in their places.
+async fn follow_merges(tx: &mut PgConnection, project_id: i64, photos: &mut [NewPhoto]) -> Result<()> {
+    let merged = sqlx::query!(
+        r#"WITH RECURSIVE ends AS (
+               SELECT t.id, t.key FROM attribute_values t
+               WHERE t.merged_into IS NULL AND EXISTS (SELECT 1 FROM attribute_values v WHERE v.merged_into = t.id)
+               UNION ALL
+               SELECT v.id, e.key FROM attribute_values v JOIN ends e ON v.merged_into = e.id)
+           SELECT a.key AS attribute, v.key AS value, e.key AS "end!"
+           FROM ends e JOIN attribute_values v ON v.id = e.id AND v.merged_into IS NOT NULL
+           JOIN attributes a ON a.id = v.attribute_id AND a.project_id = $1"#,
+        project_id,
+    )
+    .fetch_all(tx)
+    .await?;
+    for photo in photos {
+        for row in &merged {
+            if let Some(value) = photo.given.get_mut(&row.attribute).filter(|value| **value == row.value) {
+                value.clone_from(&row.end);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The given values that photos have: value key by photo and attribute key.

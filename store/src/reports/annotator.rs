@@ -80,7 +80,7 @@ async fn doubts(db: impl PgExecutor<'_>, catalog: &Catalog, annotator_id: i64) -
     let rows = sqlx::query!(
         "SELECT d.id, d.attribute_id, d.since, d.reason, d.labels, d.photos, u.name, d.created_at, d.undone_at
          FROM annotator_doubts d JOIN users u ON u.id = d.created_by
-         WHERE d.annotator_id = $1 AND d.guideline_version_id IS NULL ORDER BY d.id DESC",
+         WHERE d.annotator_id = $1 AND d.guideline_version_id IS NULL AND d.schema_change_id IS NULL ORDER BY d.id DESC",
         annotator_id,
     )
     .fetch_all(db)

@@ -38,7 +38,7 @@ pub(super) async fn rows(
                   g.answers AS "answers!", g.correct AS "correct!",
                   (SELECT count(DISTINCT d.label_id) FROM annotator_doubts o JOIN doubted_labels d ON d.doubt_id = o.id
                    JOIN labels l ON l.id = d.label_id AND l.superseded_at IS NULL
-                   WHERE o.annotator_id = a.id AND o.guideline_version_id IS NULL) AS "doubted!"
+                   WHERE o.annotator_id = a.id AND o.guideline_version_id IS NULL AND o.schema_change_id IS NULL) AS "doubted!"
            FROM annotators a JOIN projects p ON p.id = a.project_id
            LEFT JOIN memberships m ON m.project_id = a.project_id AND m.user_id = a.user_id
            CROSS JOIN LATERAL (

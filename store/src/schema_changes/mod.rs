@@ -1,4 +1,4 @@
-//! Changes of annotated attributes and their values, with what each does to labels: shown first, made, listed, undone.
+//! Changes of attributes and their values, with what each does to labels: shown first, made, listed, undone.
 //!
 //! Labels, decisions and gold answers that move are appended anew and supersede what was there; `schema_change_rows` holds
 //! both, so that undoing can put it back. Who is answering meanwhile is either seen here or sees the change: a change locks
@@ -8,8 +8,10 @@ mod again;
 mod attributes;
 mod before;
 mod carry;
+mod given;
 mod move_rows;
 mod overview;
+mod rename;
 mod undo;
 mod values;
 
@@ -28,7 +30,6 @@ use crate::{
     catalog::{Catalog, Entry},
     db::Db,
     error::{Error, Result},
-    guidelines::MAX_NAME,
     rights::{Access, Operation, require},
     schema, slots,
 };
@@ -37,6 +38,8 @@ use crate::{
 const LISTED: i64 = 100;
 /// Values of an attribute at most.
 const MAX_VALUES: usize = 1_000;
+/// Characters of a name in one language at most.
+const MAX_NAME: usize = 100;
 
 /// What a change would concern now; nothing is changed.
 ///
@@ -53,8 +56,8 @@ pub async fn preview(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -
 /// Makes a change; its record.
 ///
 /// # Errors
-/// [`Error::Invalid`] of a key, a name, an order that leaves something out, or an answer that is none; [`Error::Conflict`]
-/// where a key is taken; [`Error::NotFound`] for an unknown attribute; rights; the database.
+/// [`Error::Invalid`] of a key, a name, an order that leaves something out, an answer that is none, or names that are as
+/// they were; [`Error::Conflict`] where a key is taken; [`Error::NotFound`] for an unknown attribute; rights; the database.
 pub async fn apply(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -> Result<SchemaChangeRecord> {
     let access = require(actor, db, Operation::ManageProject, key).await?;
     let mut tx = db.begin().await?;
@@ -62,7 +65,7 @@ pub async fn apply(actor: &Actor, db: &Db, key: &str, change: &SchemaChange) -> 
     let details = json!({ "schema_change": id, "change": change, "counts": counts });
     audit::record(&mut tx, &access, Operation::ManageProject, details).await?;
     tx.commit().await?;
-    if counts.photos_returned > 0 {
+    if counts.photos_returned > 0 || counts.photos_opened > 0 {
         slots::recount(db, access.project_id).await?;
     }
     let made = list(actor, db, key).await?.into_iter().find(|record| record.id == id);
@@ -117,7 +120,8 @@ struct Change<'a> {
 
 /// Makes the change within the transaction; its id and what it concerns.
 async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> Result<(i64, SchemaCounts)> {
-    lock(tx, access.project_id).await?;
+    let claims = matches!(change, SchemaChange::SplitValue { .. } | SchemaChange::AddAttribute { ask: true, .. });
+    lock(tx, access.project_id, claims).await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
     let id = sqlx::query_scalar!(
         "INSERT INTO schema_changes (project_id, change, counts, before, last_label, last_decision, created_by)
@@ -138,7 +142,7 @@ async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> 
              last_decision = (SELECT coalesce(max(id), 0) FROM adjudications)
          WHERE id = $1",
         id,
-        serde_json::to_value(counts)?,
+        serde_json::to_value(&counts)?,
         serde_json::to_value(&before)?,
     )
     .execute(tx)
@@ -146,9 +150,13 @@ async fn make(tx: &mut PgConnection, access: &Access, change: &SchemaChange) -> 
     Ok((id, counts))
 }
 
-/// Waits for imports and for labels that are just being written, and keeps new ones waiting.
-async fn lock(tx: &mut PgConnection, project_id: i64) -> Result<()> {
+/// Waits for imports and for labels that are just being written, and keeps new ones waiting. Where `claims` may go back,
+/// annotators are locked, before attributes, as those who answer lock them.
+async fn lock(tx: &mut PgConnection, project_id: i64, claims: bool) -> Result<()> {
     schema::lock(tx, project_id).await?;
+    if claims {
+        slots::lock_annotators(&mut *tx, project_id).await?;
+    }
     sqlx::query!("SELECT id FROM attributes WHERE project_id = $1 ORDER BY id FOR UPDATE", project_id)
         .fetch_all(tx)
         .await?;
@@ -161,6 +169,7 @@ impl Change<'_> {
             SchemaChange::AddAttribute { key, names, values, from, ask } => {
                 self.add_attribute(key, names, values, from.as_ref(), *ask).await
             }
+            SchemaChange::Rename { attribute, names, values } => self.rename(attribute, names.as_ref(), values).await,
             SchemaChange::OrderAttributes { attributes } => self.order_attributes(attributes).await,
             SchemaChange::RetireAttribute { attribute } => self.retire_attribute(attribute).await,
             SchemaChange::RestoreAttribute { attribute } => self.restore_attribute(attribute).await,

@@ -4,7 +4,7 @@ use kenami_domain::view::schema_change::SchemaChange;
 use serde_json::json;
 use sqlx::{PgConnection, types::Json};
 
-use super::{before::Before, lock};
+use super::{before::Before, given::photos_back, lock};
 use crate::{
     actor::Actor,
     audit,
@@ -15,8 +15,8 @@ use crate::{
     slots,
 };
 
-/// Undoes a change: labels, decisions, gold answers, priors, orders and what was retired are as they were before. Values and
-/// attributes that the change added are retired.
+/// Undoes a change: labels, decisions, gold answers, priors, orders, names and what was retired are as they were before. Values
+/// and attributes that the change added are retired.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown change, or one that has been undone; [`Error::Conflict`] if later changes stand, or
@@ -24,7 +24,7 @@ use crate::{
 pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<()> {
     let access = require(actor, db, Operation::ManageProject, key).await?;
     let mut tx = db.begin().await?;
-    lock(&mut tx, access.project_id).await?;
+    lock(&mut tx, access.project_id, true).await?;
     let row = sqlx::query!(
         r#"SELECT change AS "change: Json<SchemaChange>", before AS "before: Json<Before>",
                   EXISTS (SELECT 1 FROM schema_changes l
@@ -43,11 +43,18 @@ pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<(
         return Err(Error::Conflict("somebody has labelled on top of this change: it stays".to_owned()));
     }
     row.before.0.put_back(&mut tx).await?;
-    labels_back(&mut tx, change_id).await?;
+    photos_back(&mut tx, change_id).await?;
+    let mut photos = doubts_back(&mut tx, change_id, access.user_id).await?;
+    photos.extend(labels_back(&mut tx, change_id).await?);
     decisions_back(&mut tx, change_id).await?;
     gold_back(&mut tx, change_id, access.user_id).await?;
+    photos.sort_unstable();
+    photos.dedup();
     let returned = claims_back(&mut tx, change_id).await?;
-    settle(&mut tx, change_id).await?;
+    slots::lock_tasks(&mut *tx, &photos).await?;
+    let opened = slots_back(&mut tx, change_id).await?;
+    // Votes are what they were: what their photos need.
+    queue::settle(&mut *tx, &photos).await?;
     sqlx::query!(
         "UPDATE schema_changes SET undone_by = $2, undone_at = now() WHERE id = $1",
         change_id,
@@ -57,7 +64,7 @@ pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<(
     .await?;
     audit::record(&mut tx, &access, Operation::ManageProject, json!({ "schema_change_undone": change_id })).await?;
     tx.commit().await?;
-    if returned {
+    if returned || opened {
         slots::recount(db, access.project_id).await?;
     }
     Ok(())
@@ -66,8 +73,10 @@ pub async fn undo(actor: &Actor, db: &Db, key: &str, change_id: i64) -> Result<(
 /// Whether somebody has answered on top of a change: an answer whose meaning would change with it.
 pub(super) async fn labelled_on_top(tx: &mut PgConnection, change_id: i64, change: &SchemaChange) -> Result<bool> {
     let (attribute, value) = match change {
-        // The order, and what is offered, change no answer.
-        SchemaChange::OrderAttributes { .. }
+        // Names, the order, and what is offered change no answer: a label is of a key, whatever that is called. What is
+        // labelled on top keeps its meaning when they are as before.
+        SchemaChange::Rename { .. }
+        | SchemaChange::OrderAttributes { .. }
         | SchemaChange::OrderValues { .. }
         | SchemaChange::RetireAttribute { .. }
         | SchemaChange::RetireValue { .. } => return Ok(false),
@@ -103,14 +112,31 @@ pub(super) async fn labelled_on_top(tx: &mut PgConnection, change_id: i64, chang
     .await?)
 }
 
-/// Labels that were written are superseded; those that they replaced stand again, appended anew.
-async fn labels_back(tx: &mut PgConnection, change_id: i64) -> Result<()> {
+/// Labels that it put in doubt are votes again, as far as no other doubt concerns them; their photos.
+async fn doubts_back(tx: &mut PgConnection, change_id: i64, user_id: i64) -> Result<Vec<i64>> {
     sqlx::query!("DELETE FROM label_doubts WHERE schema_change_id = $1 AND guideline_version_id IS NULL", change_id)
         .execute(&mut *tx)
         .await?;
     sqlx::query!("UPDATE label_doubts SET schema_change_id = NULL WHERE schema_change_id = $1", change_id)
         .execute(&mut *tx)
         .await?;
+    Ok(sqlx::query_scalar!(
+        r#"WITH undone AS (
+               UPDATE annotator_doubts SET undone_at = now(), undone_by = $2
+               WHERE schema_change_id = $1 AND undone_at IS NULL RETURNING id
+           ), gone AS (
+               DELETE FROM doubted_labels d USING undone u WHERE d.doubt_id = u.id RETURNING d.label_id
+           )
+           SELECT l.photo_id AS "photo_id!" FROM gone g JOIN labels l ON l.id = g.label_id"#,
+        change_id,
+        user_id,
+    )
+    .fetch_all(tx)
+    .await?)
+}
+
+/// Labels that were written are superseded; those that they replaced stand again, appended anew. The photos of all.
+async fn labels_back(tx: &mut PgConnection, change_id: i64) -> Result<Vec<i64>> {
     sqlx::query!(
         "UPDATE labels l SET superseded_at = now() FROM schema_change_rows r
          WHERE r.change_id = $1 AND r.kind = 'label' AND l.id = r.new_id AND l.superseded_at IS NULL",
@@ -148,9 +174,15 @@ async fn labels_back(tx: &mut PgConnection, change_id: i64) -> Result<()> {
          WHERE r.change_id = $1 AND r.kind = 'restored_label'",
         change_id,
     )
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    Ok(sqlx::query_scalar!(
+        r#"SELECT l.photo_id AS "photo_id!" FROM schema_change_rows r JOIN labels l ON l.id = r.new_id
+           WHERE r.change_id = $1 AND r.kind = 'label'"#,
+        change_id,
+    )
+    .fetch_all(tx)
+    .await?)
 }
 
 /// Decisions likewise.
@@ -217,15 +249,23 @@ async fn claims_back(tx: &mut PgConnection, change_id: i64) -> Result<bool> {
     Ok(back.rows_affected() > 0)
 }
 
-/// Votes are what they were: what their photos need.
-async fn settle(tx: &mut PgConnection, change_id: i64) -> Result<()> {
-    let photos = sqlx::query_scalar!(
-        r#"SELECT DISTINCT l.photo_id AS "photo_id!" FROM schema_change_rows r JOIN labels l ON l.id = r.new_id
-           WHERE r.change_id = $1 AND r.kind = 'label' ORDER BY 1"#,
+/// Claims whose slots were open to others have slots again, unless their labels are in another doubt; whether there are any.
+/// The caller has locked the tasks.
+async fn slots_back(tx: &mut PgConnection, change_id: i64) -> Result<bool> {
+    let back = sqlx::query!(
+        r#"SELECT c.annotator_id, array_agg(c.photo_id) AS "photo_ids!"
+           FROM schema_change_rows r JOIN claims c ON c.id = r.old_id
+           WHERE r.change_id = $1 AND r.kind = 'slot' AND c.slot IS NULL AND c.released_at IS NULL
+             AND NOT EXISTS (SELECT 1 FROM labels l JOIN doubted_labels d ON d.label_id = l.id
+                             WHERE l.photo_id = c.photo_id AND l.annotator_id = c.annotator_id
+                               AND l.superseded_at IS NULL)
+           GROUP BY c.annotator_id ORDER BY c.annotator_id"#,
         change_id,
     )
     .fetch_all(&mut *tx)
     .await?;
-    slots::lock_tasks(&mut *tx, &photos).await?;
-    queue::settle(&mut *tx, &photos).await
+    for of in &back {
+        slots::come_back(&mut *tx, of.annotator_id, &of.photo_ids).await?;
+    }
+    Ok(!back.is_empty())
 }

@@ -51,13 +51,15 @@ impl Change<'_> {
     }
 
     pub(super) async fn merge_values(&mut self, attribute: &str, keys: &[String], into: &str) -> Result<()> {
-        let id = self.open_attribute(attribute)?;
+        let given = self.catalog.is_given(attribute);
+        let id = if given { self.given_attribute(attribute)? } else { self.open_attribute(attribute)? };
         let target = self.offered_value(id, into)?;
         let entry = self.catalog.by_id(id)?;
         let mut gone = Vec::with_capacity(keys.len());
         let mut open = Vec::new();
         for key in keys {
-            let value = value_id(entry, "values", key)?;
+            // A given value that has been retired is another one already.
+            let value = if given { self.offered_value(id, key)? } else { value_id(entry, "values", key)? };
             if value == target || gone.contains(&value) {
                 return Err(Error::invalid("values", format!("`{key}` occurs twice")));
             }
@@ -69,12 +71,15 @@ impl Change<'_> {
         if gone.is_empty() {
             return Err(Error::invalid("values", "name the values that become one with it"));
         }
+        retire_values(self.tx, &open, true).await?;
+        self.before.retired_values.extend(open);
+        if given {
+            return self.merge_given(id, &gone, target).await;
+        }
         self.move_labels(id, &gone, target, keys, into).await?;
         self.move_decisions(id, &gone, target).await?;
         self.move_gold(id, &gone, target).await?;
         self.merge_priors(&gone, target).await?;
-        retire_values(self.tx, &open, true).await?;
-        self.before.retired_values.extend(open);
         self.settle_moved().await
     }
 

@@ -15,7 +15,7 @@ use kenami_domain::{
         experiment::ExperimentInput,
         gold::GoldRow,
         grid::{GridAnswer, GridSubmission},
-        guidelines::{AmendExample, DoubtScope, DraftEdit, GuidelineText, NamesEdit},
+        guidelines::{AmendExample, DoubtScope, DraftEdit, GuidelineText},
         job::JobKind,
         project::ProjectSettings,
         queue::QueueOrder,
@@ -174,7 +174,6 @@ fn photos_and_labels() -> Vec<Call> {
         ReadGuidelines: guidelines::get(PETS, "ear");
         ReadGuidelines: guidelines::version(PETS, "ear", 1);
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
-        EditGuidelines: guidelines::set_names(PETS, "ear", NamesEdit::default());
         EditGuidelines: guidelines::discard_draft(PETS, "ear");
         EditGuidelines: guidelines::save_draft(PETS, "ear", draft());
         EditGuidelines: guidelines::amend(PETS, "ear", &[AmendExample {

@@ -38,9 +38,10 @@ use crate::{
     text,
 };
 
+pub use draft::{own_text, set_text};
 use editor::Editor;
 use history::History;
-pub use names::NamesDialog;
+use names::NamesDialog;
 use reading::Reading;
 
 /// All attributes with the rules in force in short.
@@ -168,8 +169,7 @@ pub fn GuidelinePage() -> impl IntoView {
             project.resource.refetch();
         });
         let names = lead.then(|| {
-            let (project_key, attribute) = (of_project.key.clone(), guideline.attribute.clone());
-            view! { <NamesDialog open=naming project_key attribute done=renamed/> }
+            view! { <NamesDialog open=naming attribute=guideline.attribute.clone() done=renamed/> }
         });
         let tabs = view! { <Tabs project=of_project.clone() current=guideline.attribute.key.clone()/> };
         view! {

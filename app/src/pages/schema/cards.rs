@@ -13,32 +13,8 @@ use crate::{
         button::{Button, Weight},
         page::Table,
     },
-    pages::{guidelines::NamesDialog, project::use_project},
     text,
 };
-
-/// An attribute that comes with the photo: it may be put in another place.
-#[component]
-pub fn GivenCard(
-    /// The attribute.
-    one: SchemaAttribute,
-    /// All attributes that are asked for, in order.
-    order: Vec<String>,
-    /// What can be done.
-    ways: Ways,
-) -> impl IntoView {
-    let name = text::attribute_name(&one.attribute, text::language());
-    let values = one.attribute.values.len() as i64;
-    view! {
-        <section class="card schema-given">
-            <div class="schema-head">
-                <h2>{name.clone()}</h2>
-                <span class="quiet">{t!("given with the photo")}" · "{n!(values, "{count} value", "{count} values")}</span>
-                <Place keys=order own=one.attribute.key name ways wrap=Callback::new(|attributes| SchemaChange::OrderAttributes { attributes })/>
-            </div>
-        </section>
-    }
-}
 
 /// An attribute that annotators answer.
 #[component]
@@ -50,11 +26,9 @@ pub fn AttributeCard(
     /// What can be done.
     ways: Ways,
 ) -> impl IntoView {
-    let project = use_project();
     let language = text::language();
     let attribute = StoredValue::new(one.attribute.clone());
     let name = text::attribute_name(&one.attribute, language);
-    let naming = RwSignal::new(false);
     let labels: i64 = one.labels.values().sum();
     let offered: Vec<String> =
         one.attribute.values.iter().filter(|value| !value.retired).map(|value| value.key.clone()).collect();
@@ -86,16 +60,16 @@ pub fn AttributeCard(
                     }.into_any()
                 } else {
                     let labels = [
-                        t!("Names of {name}", name = name),
+                        t!("Rename {name}…", name = name),
                         t!("Merge {name} into another attribute…", name = name),
                         t!("Retire {name}…", name = name),
                     ];
-                    let [names, merge, retire] = labels;
+                    let [rename, merge, retire] = labels;
                     let key = one.attribute.key.clone();
                     view! {
                         <div class="row">
                             <Place keys=order own=key name ways wrap=Callback::new(|attributes| SchemaChange::OrderAttributes { attributes })/>
-                            <Button weight=Weight::Quiet attr:aria-label=names on:click=move |_| naming.set(true)>{t!("Names")}</Button>
+                            <Button weight=Weight::Quiet attr:aria-label=rename on:click=move |_| ask(Form::Rename(attribute.get_value(), None))>{t!("Rename")}</Button>
                             <Button weight=Weight::Quiet attr:aria-label=merge on:click=move |_| ask(Form::MergeAttribute(attribute.get_value()))>{t!("Merge")}</Button>
                             <Button weight=Weight::Quiet attr:aria-label=retire on:click=move |_| ask(Form::RetireAttribute(attribute.get_value()))>{t!("Retire")}</Button>
                         </div>
@@ -118,10 +92,6 @@ pub fn AttributeCard(
                     </div>
                 }
             })}
-            <NamesDialog
-                open=naming project_key=project.key.get_untracked() attribute=attribute.get_value()
-                done=Callback::new(move |()| ways.renamed.run(()))
-            />
         </section>
     }
 }
@@ -152,6 +122,7 @@ fn ValueRow(
         let label = t!("Restore {name}", name = name);
         view! { <Button weight=Weight::Quiet attr:aria-label=label on:click=move |_| ask(Form::RestoreValue)>{t!("Restore")}</Button> }.into_any()
     } else {
+        let rename = t!("Rename {name}…", name = name);
         let merge = t!("Merge {name} into another value…", name = name);
         let split = t!("Split {name}…", name = name);
         let retire = t!("Retire {name}…", name = name);
@@ -163,6 +134,7 @@ fn ValueRow(
         view! {
             <div class="row schema-actions">
                 <Place keys=order own name=name.clone() ways wrap/>
+                <Button weight=Weight::Quiet attr:aria-label=rename on:click=move |_| ask(|attribute, value| Form::Rename(attribute, Some(value)))>{t!("Rename")}</Button>
                 <Button weight=Weight::Quiet attr:aria-label=merge on:click=move |_| ask(Form::MergeValue)>{t!("Merge")}</Button>
                 <Button weight=Weight::Quiet attr:aria-label=split on:click=move |_| ask(Form::SplitValue)>{t!("Split")}</Button>
                 <Button weight=Weight::Quiet attr:aria-label=retire on:click=move |_| ask(Form::RetireValue)>{t!("Retire")}</Button>
@@ -182,7 +154,7 @@ fn ValueRow(
 
 /// Moves one of several up or down.
 #[component]
-fn Place(
+pub fn Place(
     /// All, in order.
     keys: Vec<String>,
     /// The one.

@@ -9,6 +9,7 @@ use super::{
     Form,
     forms::{AddAttribute, AddValue, MergeValue, SplitValue},
     map::MergeAttribute,
+    rename::{Rename, renamed_line},
 };
 use crate::{
     api::{
@@ -40,15 +41,17 @@ pub fn ChangeDialog(
     /// Called when the change is made.
     done: Callback<()>,
 ) -> impl IntoView {
+    let wide = Signal::derive(move || form.with(|form| matches!(form, Some(Form::Rename(_, None)))));
     view! {
-        <Dialog open title=t!("Change attributes")>
-            {move || form.get().map(|form| view! { <Inside open form all done/> })}
+        <Dialog open title=t!("Change attributes") wide>
+            {move || form.get().map(|form| view! { <ChangeForm open form all done/> })}
         </Dialog>
     }
 }
 
+/// What is inside of the dialog.
 #[component]
-fn Inside(
+pub fn ChangeForm(
     /// Set to false when it is done.
     open: RwSignal<bool>,
     /// What is to be changed.
@@ -133,6 +136,7 @@ fn fields(form: Form, all: Signal<Vec<SchemaAttribute>>, change: RwSignal<Option
     };
     match form {
         Form::AddAttribute => view! { <AddAttribute all change/> }.into_any(),
+        Form::Rename(attribute, only) => view! { <Rename attribute only change/> }.into_any(),
         Form::MergeAttribute(attribute) => view! { <MergeAttribute attribute all change/> }.into_any(),
         Form::AddValue(attribute) => view! { <AddValue attribute change/> }.into_any(),
         Form::MergeValue(attribute, value) => view! { <MergeValue attribute value change/> }.into_any(),
@@ -176,6 +180,7 @@ pub fn Consequences(
         (counts.labels_moved, n!(counts.labels_moved, "{count} label moves", "{count} labels move")),
         (counts.decisions_moved, n!(counts.decisions_moved, "{count} decision moves", "{count} decisions move")),
         (counts.gold_moved, n!(counts.gold_moved, "{count} gold answer moves", "{count} gold answers move")),
+        (counts.photos_moved, n!(counts.photos_moved, "{count} photo moves", "{count} photos move")),
         (
             counts.photos_settled,
             n!(
@@ -186,7 +191,11 @@ pub fn Consequences(
         ),
         (
             counts.labels_in_doubt,
-            n!(counts.labels_in_doubt, "{count} label is in doubt", "{count} labels are in doubt"),
+            n!(
+                counts.labels_in_doubt,
+                "{count} label is in doubt, and no vote until it is given again",
+                "{count} labels are in doubt, and no votes until they are given again"
+            ),
         ),
         (
             counts.photos_returned,
@@ -196,9 +205,19 @@ pub fn Consequences(
                 "{count} photos go back to those who answered them"
             ),
         ),
+        (
+            counts.photos_opened,
+            n!(
+                counts.photos_opened,
+                "{count} photo goes to others: whoever answered it cannot answer again",
+                "{count} photos go to others: whoever answered them cannot answer again"
+            ),
+        ),
         (counts.labels_kept, n!(counts.labels_kept, "{count} label stays as it is", "{count} labels stay as they are")),
     ];
-    let lines: Vec<String> = lines.into_iter().filter(|(count, _)| *count > 0).map(|(_, line)| line).collect();
+    let renamed = counts.renamed.iter().map(renamed_line);
+    let lines: Vec<String> =
+        renamed.chain(lines.into_iter().filter(|(count, _)| *count > 0).map(|(_, line)| line)).collect();
     if lines.is_empty() {
         return view! { <p class="quiet">{t!("No label is touched.")}</p> }.into_any();
     }

@@ -1,7 +1,7 @@
 //! The fields of changes that need some.
 
 use kenami_domain::{
-    schema::{Attribute, Texts},
+    schema::{Attribute, AttributeKind, Texts},
     view::schema_change::{NewValue, SchemaAttribute, SchemaChange},
 };
 use leptos::prelude::*;
@@ -107,6 +107,16 @@ pub fn MergeValue(
     let name = value_name(&attribute, &value);
     let others = attribute.values.iter().filter(|other| !other.retired && other.key != value);
     let options = others.map(|other| (other.key.clone(), value_name(&attribute, &other.key))).collect::<Vec<_>>();
+    let words = match attribute.kind {
+        AttributeKind::Annotated => t!(
+            "{name} and another value become one. Its labels, decisions, gold answers and breed standards count for the other.",
+            name = name
+        ),
+        AttributeKind::Given => t!(
+            "{name} and another value become one. Its photos, and those that come in under its key, have the other. Breed standards become the mean of both, weighted by their photos.",
+            name = name
+        ),
+    };
     let attribute = attribute.key;
     Effect::new(move |_| {
         let into = into.get();
@@ -114,7 +124,7 @@ pub fn MergeValue(
         change.set((!into.is_empty()).then_some(SchemaChange::MergeValues { attribute, values, into }));
     });
     view! {
-        <p>{t!("{name} and another value become one. Its labels, decisions, gold answers and breed standards count for the other.", name = name)}</p>
+        <p>{words}</p>
         <Field id="merge-into" label=t!("Becomes")>
             <select class="select" id="merge-into" on:change:target=move |event| into.set(event.target().value())>
                 <option value="">{t!("Choose…")}</option>
@@ -144,7 +154,7 @@ pub fn SplitValue(
         change.set(enough.then_some(SchemaChange::SplitValue { attribute, value, into, keep }));
     });
     view! {
-        <p>{t!("{name} becomes several values. Nobody can say which of them a label means: its labels are in doubt, and the photos go back to those who gave them.", name = name)}</p>
+        <p>{t!("{name} becomes several values. Nobody can say which of them a label means: its labels are kept, but count for nothing until they are given again. The photos go back to those who gave them.", name = name)}</p>
         <Lines id="split-into" label=t!("New values") value=lines/>
         <label class="check">
             <input type="checkbox" prop:checked=move || keep.get() on:change:target=move |event| keep.set(event.target().checked())/>

@@ -3,7 +3,7 @@
 use kenami_domain::view::schema_change::{Bound, SchemaChange, SchemaChangeRecord};
 use leptos::{either::Either, prelude::*};
 
-use super::change::Consequences;
+use super::{change::Consequences, rename::rename_words};
 use crate::{
     api::schema::UndoSchemaChange,
     components::{alert::EmptyState, button::Button, time::Ago},
@@ -46,7 +46,7 @@ fn Item(
     undo: ServerAction<UndoSchemaChange>,
 ) -> impl IntoView {
     let project = use_project();
-    let words = sentence(&record.change);
+    let words = sentence(&record);
     let id = record.id;
     let label = t!("Undo: {what}", what = words);
     let way_back = match (&record.undone, record.bound) {
@@ -80,12 +80,13 @@ fn Item(
 }
 
 /// A change in words, by keys.
-fn sentence(change: &SchemaChange) -> String {
+fn sentence(record: &SchemaChangeRecord) -> String {
     let list = |keys: &[String]| keys.join(t!(", "));
     let new = |values: &[kenami_domain::view::schema_change::NewValue]| {
         list(&values.iter().map(|value| value.key.clone()).collect::<Vec<_>>())
     };
-    match change {
+    match &record.change {
+        SchemaChange::Rename { attribute, .. } => rename_words(attribute, &record.counts.renamed),
         SchemaChange::AddAttribute { key, values, from: None, .. } => {
             t!("Added the attribute {key}: {values}", key = key, values = new(values))
         }

@@ -3,8 +3,10 @@
 mod cards;
 mod change;
 mod forms;
+mod given;
 mod history;
 mod map;
+mod rename;
 
 use kenami_domain::{
     schema::{Attribute, AttributeKind},
@@ -12,11 +14,8 @@ use kenami_domain::{
 };
 use leptos::{prelude::*, task::spawn_local};
 
-use self::{
-    cards::{AttributeCard, GivenCard},
-    change::ChangeDialog,
-    history::History,
-};
+pub use self::change::ChangeForm;
+use self::{cards::AttributeCard, change::ChangeDialog, given::GivenCard, history::History};
 use super::project::use_project;
 use crate::{
     api::{
@@ -33,15 +32,26 @@ use crate::{
 
 /// What a lead is about to change: a form of its own each.
 #[derive(Debug, Clone, PartialEq)]
-enum Form {
+pub enum Form {
+    /// An attribute more.
     AddAttribute,
+    /// Other names for an attribute and its values, or for one value.
+    Rename(Attribute, Option<String>),
+    /// An attribute goes into another.
     MergeAttribute(Attribute),
+    /// An attribute is asked for no more.
     RetireAttribute(Attribute),
+    /// A retired attribute is asked for again.
     RestoreAttribute(Attribute),
+    /// A value more.
     AddValue(Attribute),
+    /// A value becomes another.
     MergeValue(Attribute, String),
+    /// A value becomes several.
     SplitValue(Attribute, String),
+    /// A value is offered no more.
     RetireValue(Attribute, String),
+    /// A retired value is offered again.
     RestoreValue(Attribute, String),
 }
 
@@ -52,8 +62,6 @@ struct Ways {
     ask: Callback<Form>,
     /// Makes a change that needs no form.
     make: Callback<SchemaChange>,
-    /// Called when names have changed.
-    renamed: Callback<()>,
 }
 
 /// The page for leads.
@@ -88,8 +96,14 @@ pub fn SchemaPage() -> impl IntoView {
             }
         });
     });
-    let ways = Ways { ask, make, renamed: done };
-    let all = Signal::derive(move || attributes.get().and_then(Result::ok).unwrap_or_default());
+    let ways = Ways { ask, make };
+    // Dialogs read it wherever they are.
+    let all = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        if let Some(Ok(attributes)) = attributes.get() {
+            all.set(attributes);
+        }
+    });
     view! {
         <PageHeader
             title=t!("Attributes")
@@ -114,6 +128,6 @@ pub fn SchemaPage() -> impl IntoView {
                 <History changes undo/>
             }
         })}
-        <ChangeDialog open form all done/>
+        <ChangeDialog open form all=all.into() done/>
     }
 }

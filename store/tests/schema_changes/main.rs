@@ -14,6 +14,10 @@ use kenami_domain::{
 use kenami_store::{actor::Actor, annotate, error::Error, gold, review, schema, schema_changes};
 use sqlx::PgPool;
 
+mod doubts;
+mod given;
+mod names;
+#[path = "../world/mod.rs"]
 mod world;
 
 use world::{PETS, World, submission};
@@ -36,11 +40,6 @@ fn value(key: &str) -> NewValue {
 fn merge() -> SchemaChange {
     let values = vec!["semi_erect".to_owned()];
     SchemaChange::MergeValues { attribute: "ear".to_owned(), values, into: "erect".to_owned() }
-}
-
-fn split(keep: bool) -> SchemaChange {
-    let into = vec![value("tipped"), value("half")];
-    SchemaChange::SplitValue { attribute: "ear".to_owned(), value: "semi_erect".to_owned(), into, keep }
 }
 
 impl World {
@@ -167,38 +166,6 @@ async fn changes_are_undone_from_the_newest_on(db: PgPool) {
     schema_changes::undo(&lead, &world.db, PETS, second.id).await.unwrap();
     schema_changes::undo(&lead, &world.db, PETS, first.id).await.unwrap();
     assert_eq!(world.standing().await, before);
-}
-
-#[sqlx::test(migrations = "../migrations")]
-async fn a_split_value_is_asked_for_again_where_it_was_given(db: PgPool) {
-    let (world, lead, x, y) = answered(db).await;
-    let counts = schema_changes::preview(&lead, &world.db, PETS, &split(false)).await.unwrap();
-    assert_eq!((counts.labels_in_doubt, counts.photos_returned), (2, 2));
-    let made = schema_changes::apply(&lead, &world.db, PETS, &split(false)).await.unwrap();
-    assert_eq!(made.counts, counts);
-    assert_eq!(world.offered(&lead, "ear").await, ["drop", "tipped", "half", "erect"]);
-    assert!(annotate::claim(&y, &world.db, PETS, 20, &[]).await.unwrap().photos.is_empty(), "y never said it");
-    let back = annotate::claim(&x, &world.db, PETS, 20, &[]).await.unwrap().photos;
-    let names: Vec<&str> = back.iter().map(|claimed| claimed.photo.name.as_str()).collect();
-    assert_eq!((names, &back[0].in_doubt), (vec!["a", "b"], &vec!["ear".to_owned()]));
-
-    // As long as nothing is answered, all comes back; then nothing does.
-    schema_changes::undo(&lead, &world.db, PETS, made.id).await.unwrap();
-    assert!(annotate::claim(&x, &world.db, PETS, 20, &[]).await.unwrap().photos.is_empty());
-    assert_eq!(world.offered(&lead, "ear").await, ["drop", "semi_erect", "erect"]);
-    assert_eq!(world.number("SELECT count(*) FROM label_doubts").await, 0);
-    let kept = SchemaChange::SplitValue {
-        attribute: "ear".to_owned(),
-        value: "semi_erect".to_owned(),
-        into: vec![value("folded")],
-        keep: true,
-    };
-    let made = schema_changes::apply(&lead, &world.db, PETS, &kept).await.unwrap();
-    assert_eq!(world.offered(&lead, "ear").await, ["drop", "semi_erect", "folded", "erect"]);
-    world.annotate(&x, |photo| (if photo == "a" { "folded" } else { "semi_erect" }, "short")).await;
-    let refused = schema_changes::undo(&lead, &world.db, PETS, made.id).await;
-    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
-    assert!(world.standing().await.contains(&"a x ear folded".to_owned()));
 }
 
 #[sqlx::test(migrations = "../migrations")]
