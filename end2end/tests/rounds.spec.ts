@@ -85,6 +85,9 @@ test('with no new answers a round may still learn what the model is sure of', as
   const before = page.getByRole('region', { name: /^The model's own answers that were learnt/ });
   await expect(before.locator('tbody tr')).toHaveCount(5);
   await look(page, 'run-pseudo');
+  // Ten epochs of the first round and three of the second, one after the other.
+  const curve = await page.locator('.chart polyline.chart-line').first().getAttribute('points');
+  expect(curve!.trim().split(' ')).toHaveLength(13);
   await open(page, `${project}/loop`);
   await expect(rows()).toHaveCount(3);
   // The same again would say the same.

@@ -26,6 +26,8 @@ pub enum Event {
         photos: usize,
         /// Of these, so many have an answer that is sure enough to learn from.
         taken: usize,
+        /// Epochs of the first round; those of the second are counted from 1 again.
+        epochs: u32,
     },
     /// A run of an experiment begins, or is passed over.
     Cell {

@@ -128,10 +128,11 @@ fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer)
     fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
     // Its checkpoint stays until all is done: a resumed run does not train it again.
     let before = Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
+    let epochs = before.epochs;
     let of_test = |(head, splits): (String, BTreeMap<String, SplitMetrics>)| Some((head, splits.get("test")?.accuracy));
     let before = before.heads.into_iter().filter_map(of_test).collect();
     let (learnt, found) = pseudo_labelled(learnt, &pseudo, &first_dir, &photos, observer)?;
-    observer.event(Event::PseudoLabels { photos: found.photos, taken: found.taken });
+    observer.event(Event::PseudoLabels { photos: found.photos, taken: found.taken, epochs });
     let start = Start::open(request.config.model.name, &first_dir, pseudo.epochs)?;
     let round =
         Round { start: Some(start), pseudo: Some(PseudoLabels { before, ..found }), ..Round::new(request, learnt) };

@@ -78,7 +78,7 @@ pub async fn run(args: ExperimentArgs) -> Result<()> {
 async fn train(request: ExperimentRequest) -> Result<Results> {
     let progress = Progress::default();
     let bar = Bar::show(&progress);
-    let observer = Matrix { inner: TrainProgress { progress: progress.clone(), curves: None } };
+    let observer = Matrix { inner: TrainProgress { progress: progress.clone() } };
     let mut training = tokio::task::spawn_blocking(move || run_experiment(&request, &observer));
     let outcome = loop {
         tokio::select! {

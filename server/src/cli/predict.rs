@@ -57,7 +57,7 @@ pub async fn run(args: PredictArgs) -> Result<()> {
     progress.begin(images.len(), "Predicting");
     let bar = Bar::show(&progress);
     let run = args.run.clone();
-    let observer = Watch(TrainProgress { progress, curves: None });
+    let observer = Watch(TrainProgress { progress });
     let predictions = tokio::task::spawn_blocking(move || kenami_trainer::predict(&run, &images, &observer)).await;
     bar.finish().await;
     let predictions = predictions??;

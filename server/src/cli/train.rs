@@ -108,7 +108,7 @@ async fn act(args: &TrainArgs, config: RunConfig, dataset: Dataset, cache: Optio
     let found = args.find_lr.clone();
     let progress = Progress::default();
     let bar = Bar::show(&progress);
-    let observer = TrainProgress { progress, curves: None };
+    let observer = TrainProgress { progress };
     let work = move || -> Result<Outcome> {
         let Some(picture) = found else {
             return Ok(Outcome::Trained(Box::new(kenami_trainer::train(request, &observer)?)));

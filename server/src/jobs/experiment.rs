@@ -111,7 +111,7 @@ async fn train(
 ) -> anyhow::Result<Result<Results, Error>> {
     let (news, mut arriving) = mpsc::unbounded_channel();
     let out_dir = request.out_dir.clone();
-    let inner = TrainProgress { progress: progress.clone(), curves: None };
+    let inner = TrainProgress { progress: progress.clone() };
     let observer = Matrix { inner, news, begun: AtomicU64::new(0), cells: AtomicU64::new(0) };
     let training = tokio::task::spawn_blocking(move || run(&request, &observer));
     // Ends when training does: the observer holds the only sender.

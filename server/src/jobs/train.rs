@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::Context as _;
@@ -114,7 +115,8 @@ async fn train(
     progress: &Progress,
 ) -> anyhow::Result<Result<kenami_domain::metrics::Metrics, kenami_trainer::Error>> {
     let (curves, mut arriving) = mpsc::unbounded_channel::<Vec<CurveRow>>();
-    let observer = TrainProgress { progress: progress.clone(), curves: Some(curves) };
+    let inner = TrainProgress { progress: progress.clone() };
+    let observer = Live { inner, curves, earlier: AtomicU32::new(0) };
     let training = tokio::task::spawn_blocking(move || kenami_trainer::train(request, &observer));
     // Ends when training does: the observer holds the only sender.
     while let Some(rows) = arriving.recv().await {
@@ -133,13 +135,39 @@ fn points(rows: Vec<CurveRow>) -> Vec<CurvePoint> {
     rows.into_iter().map(point).collect()
 }
 
+/// As [`TrainProgress`], and sends each epoch's curves; a second round's epochs follow those of the first.
+struct Live {
+    inner: TrainProgress,
+    curves: mpsc::UnboundedSender<Vec<CurveRow>>,
+    /// Epochs of an earlier round.
+    earlier: AtomicU32,
+}
+
+impl Observer for Live {
+    fn event(&self, event: Event) {
+        match &event {
+            Event::PseudoLabels { epochs, .. } => self.earlier.store(*epochs, Ordering::Relaxed),
+            Event::Epoch { rows, .. } => {
+                let earlier = self.earlier.load(Ordering::Relaxed);
+                let row = |row: &CurveRow| CurveRow { epoch: row.epoch + earlier, ..row.clone() };
+                // Nobody listens any more only where the job has failed already.
+                let _ = self.curves.send(rows.iter().map(row).collect());
+            }
+            _ => {}
+        }
+        self.inner.event(event);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.inner.cancelled()
+    }
+}
+
 /// Passes a training's events on to a [`Progress`].
 #[derive(Debug)]
 pub struct TrainProgress {
     /// Moved with every event.
     pub progress: Progress,
-    /// Where each epoch's curves go.
-    pub curves: Option<mpsc::UnboundedSender<Vec<CurveRow>>>,
 }
 
 impl Observer for TrainProgress {
@@ -155,12 +183,6 @@ impl Observer for TrainProgress {
             Event::Step { epoch, epochs, step, steps } => {
                 let done = (epoch as usize - 1) * steps + step;
                 self.progress.set(done as u64, epochs as u64 * steps as u64, "Training");
-            }
-            Event::Epoch { rows, .. } => {
-                if let Some(curves) = &self.curves {
-                    // Nobody listens any more only where the job has failed already.
-                    let _ = curves.send(rows);
-                }
             }
             Event::Fold { number, folds, epoch, epochs } => {
                 let done = (number - 1) as u64 * u64::from(epochs) + u64::from(epoch);
