@@ -1,6 +1,6 @@
 //! What a run measured: metrics.json and the rows of curves.csv.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,16 @@ pub struct PseudoLabels {
     pub answers: BTreeMap<String, usize>,
     /// Accuracy on test before, per attribute key: the first round's.
     pub before: BTreeMap<String, f64>,
+    /// Epochs of the first round: those of the second are counted from 1 again.
+    #[serde(default)]
+    pub epochs: u32,
+}
+
+impl PseudoLabels {
+    /// Attributes of which answers were taken or test had a figure.
+    pub fn attributes(&self) -> BTreeSet<&str> {
+        self.answers.keys().chain(self.before.keys()).map(String::as_str).collect()
+    }
 }
 
 /// Why training ended early.

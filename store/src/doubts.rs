@@ -59,7 +59,8 @@ pub(crate) async fn raise(
          INSERT INTO label_doubts (label_id, guideline_version_id, schema_change_id) SELECT id, $6, $7 FROM meant
          ON CONFLICT (label_id) DO UPDATE SET
              guideline_version_id = coalesce(EXCLUDED.guideline_version_id, label_doubts.guideline_version_id),
-             schema_change_id = coalesce(EXCLUDED.schema_change_id, label_doubts.schema_change_id)",
+             -- the oldest: changes are undone from the newest on
+             schema_change_id = coalesce(label_doubts.schema_change_id, EXCLUDED.schema_change_id)",
         access.project_id,
         attribute_id,
         since,

@@ -170,7 +170,8 @@ async fn add_values(tx: &mut PgConnection, attribute_id: i64, values: &[Attribut
 }
 
 /// Stores priors, each in place of the one for the same given value and attribute; returns how many. Those of given values
-/// that the project has no photo of are left out: a table of breeds may know more breeds than a folder.
+/// that the project has no photo of are left out: a table of breeds may know more breeds than a folder. So are those of values that
+/// have become one, and of the value that they have become where it has some: they are the mean of what each had.
 ///
 /// # Errors
 /// [`Error::Invalid`] of `priors` if an attribute or a value to be expected is unknown, a probability is none, or a
@@ -180,7 +181,7 @@ pub async fn set_priors(actor: &Actor, db: &Db, key: &str, priors: &[Prior]) -> 
     let mut tx = db.begin().await?;
     lock(&mut tx, access.project_id).await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
-    let mut rows = PriorRows::default();
+    let mut rows = PriorRows { merged: merged(&mut tx, access.project_id).await?, ..PriorRows::default() };
     for prior in priors {
         rows.push(&catalog, prior)?;
     }
@@ -194,6 +195,8 @@ pub async fn set_priors(actor: &Actor, db: &Db, key: &str, priors: &[Prior]) -> 
 /// Priors by the database's ids, as columns.
 #[derive(Default)]
 struct PriorRows {
+    /// Given value and attribute of what merging decides; without an attribute, of values that are gone.
+    merged: HashSet<(i64, Option<i64>)>,
     /// Given value and attribute of each prior.
     stored: HashSet<(i64, i64)>,
     given_value_ids: Vec<i64>,
@@ -225,6 +228,9 @@ impl PriorRows {
             values.push((id, probability / sum));
         }
         let Some(given_value_id) = given.value_id(&prior.given_value) else { return Ok(()) };
+        if [None, Some(attribute.id)].iter().any(|of| self.merged.contains(&(given_value_id, *of))) {
+            return Ok(());
+        }
         if !self.stored.insert((given_value_id, attribute.id)) {
             return Err(invalid(format!("{} of {} occurs twice", prior.attribute, prior.given_value)));
         }
@@ -258,6 +264,24 @@ impl PriorRows {
         .await?;
         Ok(())
     }
+}
+
+/// See [`PriorRows::merged`].
+async fn merged(tx: &mut PgConnection, project_id: i64) -> Result<HashSet<(i64, Option<i64>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT v.id AS "value_id!", NULL::bigint AS attribute_id
+           FROM attribute_values v JOIN attributes a ON a.id = v.attribute_id
+           WHERE a.project_id = $1 AND v.merged_into IS NOT NULL
+           UNION
+           SELECT p.given_value_id, e.attribute_id
+           FROM priors p JOIN attribute_values e ON e.id = p.value_id
+           JOIN attribute_values v ON v.merged_into = p.given_value_id JOIN attributes a ON a.id = v.attribute_id
+           WHERE a.project_id = $1"#,
+        project_id,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.value_id, row.attribute_id)).collect())
 }
 
 /// The project's priors, in the order of the schema.

@@ -1,7 +1,7 @@
 //! Slots of the queue: the only place that changes which claims count in `tasks.taken`, and with publications and imports,
 //! which count anew, the only one that changes which are done.
 //!
-//! Order of locks, so that nobody deadlocks: the annotator's row, claims by id, tasks by photo id. Whoever takes new
+//! Order of locks, so that nobody deadlocks: the annotator's row, attributes by id, claims by id, tasks by photo id. Whoever takes new
 //! photos skips tasks that others have locked and waits for nothing afterwards.
 
 use sqlx::{PgConnection, PgExecutor};

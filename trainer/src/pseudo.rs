@@ -52,10 +52,15 @@ pub fn label(schema: &Schema, predictions: &[Prediction], threshold: f64) -> Lab
 
 /// The dataset with answers where one of its training photos has none: neither a consensus nor a vote, or no given value. What
 /// people saw and could not settle (not visible, unsure, tied) stays as it is. Takes answers as [`label`] does; photos are found
-/// by their file names, and those of which nothing is missing that the model knows are not counted.
-pub fn completed(dataset: &Dataset, predictions: &[Prediction], threshold: f64) -> (Dataset, Labelled) {
+/// by their file names, and those of which nothing is missing that the model knows are not counted. Last, what was predicted
+/// where an answer was taken.
+pub fn completed(
+    dataset: &Dataset,
+    predictions: &[Prediction],
+    threshold: f64,
+) -> (Dataset, Labelled, Vec<Prediction>) {
     let by_name: HashMap<&str, &Prediction> = predictions.iter().map(|p| (p.image.as_str(), p)).collect();
-    let (mut completed, mut labelled) = (dataset.clone(), Labelled::default());
+    let (mut completed, mut labelled, mut taken) = (dataset.clone(), Labelled::default(), Vec::new());
     for item in completed.items.iter_mut().filter(|item| item.split == Split::Train) {
         let Some(prediction) = by_name.get(file_name(&item.image)) else { continue };
         let lacking = dataset.manifest.schema.attributes.iter().filter(|attribute| {
@@ -65,16 +70,20 @@ pub fn completed(dataset: &Dataset, predictions: &[Prediction], threshold: f64) 
         if !lacking.is_empty() {
             let answered = answer(item, lacking, prediction, threshold);
             labelled.push(item.clone(), &answered);
+            let heads = answered.iter().map(|key| ((*key).to_owned(), prediction.heads[*key].clone())).collect();
+            taken.push(Prediction { image: prediction.image.clone(), heads });
         }
     }
-    (completed, labelled)
+    (completed, labelled, taken)
 }
 
 fn is_unanswered(item: &Item, key: &str, kind: AttributeKind) -> bool {
     match kind {
         AttributeKind::Given => !item.given.contains_key(key),
         AttributeKind::Annotated => {
-            !item.answers.contains_key(key) && item.votes.get(key).is_none_or(BTreeMap::is_empty)
+            !item.answers.contains_key(key)
+                && item.votes.get(key).is_none_or(BTreeMap::is_empty)
+                && item.targets.get(key).is_none_or(BTreeMap::is_empty)
         }
     }
 }
@@ -226,18 +235,23 @@ mod tests {
             item.masks = BTreeMap::from([("ear".to_owned(), 0), ("tail".to_owned(), 0)]);
             item
         };
-        let mut items: Vec<Item> = ["none", "unseen", "tied", "faint", "held"].map(|n| item(n, Split::Train)).into();
+        let mut items: Vec<Item> =
+            ["none", "unseen", "tied", "faint", "held", "shared"].map(|n| item(n, Split::Train)).into();
         items[1].answers.insert("ear".to_owned(), Answer::NotVisible);
         items[2].votes.insert("ear".to_owned(), BTreeMap::from([("x".to_owned(), 1), ("y".to_owned(), 1)]));
         items[4].split = Split::Validation;
+        // From a folder that holds no votes.
+        items[5].targets.insert("ear".to_owned(), BTreeMap::from([("x".to_owned(), 0.5), ("y".to_owned(), 0.5)]));
         let dataset = Dataset::new(Manifest::new("d", Schema { attributes }), items.clone(), |_| Ok(Vec::new()));
         let mut predictions: Vec<_> = items.iter().map(|i| prediction(file_name(&i.image), 0.99, 0.95)).collect();
         predictions[3] = prediction("faint", 0.99, 0.8);
-        let (completed, labelled) = completed(&dataset, &predictions, 0.9);
+        let (completed, labelled, taken) = completed(&dataset, &predictions, 0.9);
         // The tail has no head; "faint" lacks an ear of which the model is not sure.
         assert_eq!((labelled.items.len(), labelled.unsure), (1, 1));
         assert_eq!(labelled.answers, BTreeMap::from([("ear".to_owned(), 1)]));
         assert_eq!(completed.items[1..], items[1..]);
+        let heads: Vec<(&str, usize)> = taken.iter().map(|p| (p.image.as_str(), p.heads.len())).collect();
+        assert_eq!(heads, [("none", 1), ("faint", 0)]);
         let answered = &completed.items[0];
         assert_eq!((answered.given["breed"].as_str(), answered.masks["ear"], answered.masks["tail"]), ("y", 1, 0));
         assert_eq!((&answered.answers["ear"], answered.targets["ear"]["x"]), (&Answer::Value("x".to_owned()), 1.0));

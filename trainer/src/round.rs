@@ -28,7 +28,7 @@ use crate::{
     lr_finder::{Found, Range},
     models::{self, Trunk, Weights, WeightsInput},
     observer::{Event, Observer},
-    predict::Predictor,
+    predict::{Prediction, Predictor},
     run::{self, Outcome, SavedHead},
     stop::Stop,
     tensorboard,
@@ -78,10 +78,22 @@ pub(crate) struct Round {
     pub learnt: Dataset,
     /// Where it begins, if not with the configuration's weights.
     pub start: Option<Start>,
-    /// What it learns of a model's own answers, if it does.
-    pub pseudo: Option<PseudoLabels>,
+    /// The round that it follows, if it learns a model's own answers.
+    pub earlier: Option<Earlier>,
     /// Leaves the last checkpoint: the round can be found finished again.
     pub keep_checkpoint: bool,
+}
+
+/// A first round, and what its model's answers are to a second one.
+pub(crate) struct Earlier {
+    /// Its results.
+    pub metrics: Metrics,
+    /// What it learnt: people's answers alone.
+    pub answered: Dataset,
+    /// How many of its model's answers were taken.
+    pub pseudo: PseudoLabels,
+    /// What it said where the dataset's own photos got its answer: later models have been taught to say so.
+    pub taken: Vec<Prediction>,
 }
 
 /// Everything that training needs.
@@ -128,7 +140,7 @@ impl Observer for Recorder<'_> {
 impl Round {
     /// From the request's own weights.
     pub(crate) fn new(request: TrainRequest, learnt: Dataset) -> Self {
-        Self { request, learnt, start: None, pseudo: None, keep_checkpoint: false }
+        Self { request, learnt, start: None, earlier: None, keep_checkpoint: false }
     }
 
     /// Trains, evaluates and writes the folder.
@@ -153,6 +165,12 @@ impl Round {
         }
         metrics.warnings = recorder.warnings.lock().expect("no panic while warnings are held").clone();
         metrics.seconds = started.elapsed().as_secs_f64();
+        if let Some(Earlier { metrics: first, .. }) = &self.earlier {
+            // Both rounds are one run; the second finds the features that the first has computed.
+            metrics.seconds += first.seconds;
+            (metrics.features_computed, metrics.features_cached) = (first.features_computed, first.features_cached);
+            metrics.images_per_second = first.images_per_second;
+        }
         metrics.files = run::files(out_dir)?;
         run::write_metrics(out_dir, &metrics)?;
         if !self.keep_checkpoint {
@@ -310,16 +328,15 @@ impl Round {
     fn own_heads(&self, heads: &[HeadData], config: &RunConfig) -> Result<Vec<HeadData>> {
         let dataset = &self.request.dataset;
         let mut own: Vec<HeadData> = heads.iter().map(|head| head.first(dataset.items.len())).collect();
-        if self.pseudo.is_none() {
-            return Ok(own);
-        }
+        let Some(Earlier { answered, .. }) = &self.earlier else { return Ok(own) };
         // Warnings have been given for the heads that learnt.
-        let answered = head_data(dataset, config, &mut |_| {})?;
+        let answered = head_data(answered, config, &mut |_| {})?;
         for head in &mut own {
             let labels = &head.labels;
             let same = answered.iter().find(|same| same.attribute == head.attribute);
             let place = |same: &HeadData, class: usize| labels.iter().position(|label| *label == same.labels[class]);
-            let truth = |same: &HeadData| same.truth.iter().map(|class| place(same, (*class)?)).collect();
+            let first = |same: &HeadData| same.truth[..dataset.items.len()].to_vec();
+            let truth = |same: &HeadData| first(same).into_iter().map(|class| place(same, class?)).collect();
             head.truth = same.map_or_else(|| vec![None; dataset.items.len()], truth);
         }
         Ok(own)
@@ -360,7 +377,8 @@ impl Round {
             trunk: trunk.as_ref(),
             pool,
             curves: &fitted.state.rows,
-            pseudo: self.pseudo.as_ref(),
+            pseudo: self.earlier.as_ref().map(|earlier| &earlier.pseudo),
+            taken: self.earlier.as_ref().map_or(&[], |earlier| &earlier.taken),
         };
         let mut metrics = outcome.write(out_dir)?;
         metrics.images_per_second = *images_per_second;

@@ -134,6 +134,8 @@ pub(crate) struct Outcome<'a> {
     pub curves: &'a [CurveRow],
     /// What a second round learnt from.
     pub pseudo: Option<&'a PseudoLabels>,
+    /// The first round's predictions of what the second was taught to say.
+    pub taken: &'a [Prediction],
 }
 
 impl Outcome<'_> {
@@ -198,14 +200,17 @@ impl Outcome<'_> {
         })
     }
 
-    /// Every value of every head of every photo, most likely first.
+    /// Every value of every head of every photo, most likely first: the model's; the first round's where the model has learnt
+    /// that one's own answer, which says nothing of how sure it can be.
     fn write_predictions(&self, file: &mut dyn Write, scored: &[ScoredHead]) -> io::Result<()> {
+        let taken: HashMap<&str, &Prediction> = self.taken.iter().map(|p| (p.image.as_str(), p)).collect();
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["image", "split", "attribute", "answer", "probability", "rank"])?;
         for (i, item) in self.dataset.items.iter().enumerate() {
             for head in scored {
-                for (rank, (label, probability)) in ranked(&head.labels, &head.probabilities(i)).into_iter().enumerate()
-                {
+                let earlier = taken.get(file_name(&item.image)).and_then(|taken| taken.heads.get(&head.attribute));
+                let values = earlier.cloned().unwrap_or_else(|| ranked(&head.labels, &head.probabilities(i)));
+                for (rank, (label, probability)) in values.into_iter().enumerate() {
                     csv.write_record([
                         file_name(&item.image),
                         item.split.as_str(),

@@ -19,8 +19,9 @@ use crate::{
     lr_finder::{Found, Range},
     models::{self, WeightsInput},
     observer::{Event, Observer},
+    predict::Prediction,
     pseudo::{self, Labelled},
-    round::{Round, Start},
+    round::{Earlier, Round, Start},
     run,
 };
 
@@ -127,29 +128,32 @@ fn second_round(request: TrainRequest, learnt: Dataset, observer: &dyn Observer)
     let first = TrainRequest { config, out_dir: first_dir.clone(), ..request.clone() };
     fs::create_dir_all(&request.out_dir).map_err(Error::io(&request.out_dir))?;
     // Its checkpoint stays until all is done: a resumed run does not train it again.
-    let before = Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
-    let epochs = before.epochs;
-    let of_test = |(head, splits): (String, BTreeMap<String, SplitMetrics>)| Some((head, splits.get("test")?.accuracy));
-    let before = before.heads.into_iter().filter_map(of_test).collect();
-    let (learnt, found) = pseudo_labelled(learnt, &pseudo, &first_dir, &photos, observer)?;
-    observer.event(Event::PseudoLabels { photos: found.photos, taken: found.taken, epochs });
+    let metrics = Round { keep_checkpoint: true, ..Round::new(first, learnt.clone()) }.run(observer)?;
+    let of_test =
+        |(head, splits): (&String, &BTreeMap<String, SplitMetrics>)| Some((head.clone(), splits.get("test")?.accuracy));
+    let before = metrics.heads.iter().filter_map(of_test).collect();
+    let (taught, found, taken) = pseudo_labelled(learnt.clone(), &pseudo, &first_dir, &photos, observer)?;
+    observer.event(Event::PseudoLabels { photos: found.photos, taken: found.taken, epochs: metrics.epochs });
     let start = Start::open(request.config.model.name, &first_dir, pseudo.epochs)?;
-    let round =
-        Round { start: Some(start), pseudo: Some(PseudoLabels { before, ..found }), ..Round::new(request, learnt) };
+    let pseudo = PseudoLabels { before, epochs: metrics.epochs, ..found };
+    let earlier = Earlier { metrics, answered: learnt, pseudo, taken };
+    let round = Round { start: Some(start), earlier: Some(earlier), ..Round::new(request, taught) };
     let metrics = round.run(observer)?;
     let checkpoint = checkpoint::path(&first_dir);
     fs::remove_file(&checkpoint).map_err(Error::io(&checkpoint))?;
     Ok(metrics)
 }
 
-/// The dataset with what the first round's model is sure of: answers that its training photos lack, and other photos.
+/// The dataset with what the first round's model is sure of: answers that its training photos lack, and other photos; last, its
+/// predictions of the former.
 fn pseudo_labelled(
     mut learnt: Dataset,
     config: &PseudoConfig,
     first_dir: &Path,
     photos: &[PathBuf],
     observer: &dyn Observer,
-) -> Result<(Dataset, PseudoLabels)> {
+) -> Result<(Dataset, PseudoLabels, Vec<Prediction>)> {
+    let mut taken = Vec::new();
     let mut found = PseudoLabels { threshold: config.threshold, ..PseudoLabels::default() };
     let mut add = |labelled: Labelled| {
         found.photos += labelled.items.len() + labelled.unsure + labelled.known;
@@ -159,8 +163,9 @@ fn pseudo_labelled(
         }
     };
     if config.unlabelled {
-        let (completed, labelled) = pseudo::completed(&learnt, &run::read_predictions(first_dir)?, config.threshold);
-        learnt = completed;
+        let predictions = run::read_predictions(first_dir)?;
+        let (completed, labelled, of_taken) = pseudo::completed(&learnt, &predictions, config.threshold);
+        (learnt, taken) = (completed, of_taken);
         add(labelled);
     }
     if !photos.is_empty() {
@@ -168,7 +173,7 @@ fn pseudo_labelled(
         learnt = extended;
         add(labelled);
     }
-    let taken: Vec<String> = found.answers.iter().map(|(key, count)| format!("{count} for {key}")).collect();
-    tracing::info!("pseudo-labels: {} ({} of {} photos)", taken.join(", "), found.taken, found.photos);
-    Ok((learnt, found))
+    let counts: Vec<String> = found.answers.iter().map(|(key, count)| format!("{count} for {key}")).collect();
+    tracing::info!("pseudo-labels: {} ({} of {} photos)", counts.join(", "), found.taken, found.photos);
+    Ok((learnt, found, taken))
 }

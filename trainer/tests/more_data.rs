@@ -151,10 +151,12 @@ fn a_run_learns_its_own_answers_where_photos_lack_them() {
     let is_answered = |item: &Item| item.split == Split::Train && item.masks["ear"] == 1;
     let answered = few.items.iter().filter(|item| is_answered(item)).count();
     let mut lacking = 0;
+    let mut asked = String::new();
     for item in few.items.iter_mut().filter(|item| is_answered(item)).step_by(2) {
         (item.answers, item.targets, item.votes) = Default::default();
         item.masks.insert("ear".to_owned(), 0);
         lacking += 1;
+        asked = name(&item.image).to_owned();
     }
     assert!(lacking >= 8, "{lacking}");
     for part in ["heads", "all"] {
@@ -175,6 +177,18 @@ fn a_run_learns_its_own_answers_where_photos_lack_them() {
         assert_eq!(metrics.photos, few.items.len());
         let card = fs::read_to_string(whole.join("README.md")).unwrap();
         assert!(card.contains(&format!("| ear | {lacking} |")), "{card}");
+        // Of what it was taught to say, the first round's probability is told.
+        let said = |folder: &Path, attribute: &str| -> Vec<String> {
+            let rows = fs::read_to_string(folder.join("predictions.csv")).unwrap();
+            rows.lines()
+                .filter(|row| row.starts_with(&format!("{asked},train,{attribute},")))
+                .map(str::to_owned)
+                .collect()
+        };
+        let first = whole.join("first_round");
+        assert_eq!((said(&whole, "ear"), said(&whole, "ear").len()), (said(&first, "ear"), 2));
+        assert_ne!(said(&whole, "breed"), said(&first, "breed"), "the model has gone on");
+        assert_eq!(pseudo.epochs, 3);
         // Broken off in the second round.
         let stops = StopsAfter(4.into());
         assert!(matches!(train(request(&few, &broken, &text(0.5)), &stops), Err(Error::Cancelled)));

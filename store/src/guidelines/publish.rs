@@ -33,11 +33,11 @@ pub async fn publish(
     let access = rights::require(actor, db, Operation::EditGuidelines, project).await?;
     draft::check_note(change_note)?;
     let mut tx = db.begin().await?;
+    // Who is just answering comes before or after, whole: an answer is never in doubt under the version that it was given under.
+    let annotators = slots::lock_annotators(&mut *tx, access.project_id).await?;
     let catalog = Catalog::load(&mut *tx, access.project_id).await?;
     let entry = catalog.annotated_by_key(attribute)?;
     draft::lock(&mut tx, entry.id).await?;
-    // Who is just answering comes before or after, whole: an answer is never in doubt under the version that it was given under.
-    let annotators = slots::lock_annotators(&mut *tx, access.project_id).await?;
     let published = sqlx::query!(
         r#"UPDATE guideline_versions SET
                version = (SELECT coalesce(max(version), 0) + 1 FROM guideline_versions WHERE attribute_id = $1),

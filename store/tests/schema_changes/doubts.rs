@@ -133,6 +133,28 @@ async fn a_doubt_goes_along_when_values_are_merged_and_ends_with_its_split(db: P
 }
 
 #[sqlx::test(migrations = "../migrations")]
+async fn a_value_that_is_split_twice_is_asked_for_until_both_are_undone(db: PgPool) {
+    let (world, lead, x, _) = answered(db).await;
+    let votes = world.votes(&lead).await;
+    let again = |into: &str| SchemaChange::SplitValue {
+        attribute: "ear".to_owned(),
+        value: "semi_erect".to_owned(),
+        into: vec![value(into)],
+        keep: true,
+    };
+    let first = schema_changes::apply(&lead, &world.db, PETS, &again("folded")).await.unwrap();
+    let second = schema_changes::apply(&lead, &world.db, PETS, &again("tipped")).await.unwrap();
+    schema_changes::undo(&lead, &world.db, PETS, second.id).await.unwrap();
+    let back = annotate::claim(&x, &world.db, PETS, 20, &[]).await.unwrap().photos;
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|claimed| claimed.in_doubt == ["ear"]), "still in doubt by the first");
+    schema_changes::undo(&lead, &world.db, PETS, first.id).await.unwrap();
+    assert_eq!(world.votes(&lead).await, votes);
+    assert_eq!(world.number("SELECT count(*) FROM label_doubts").await, 0);
+    world.assert_counts_hold().await;
+}
+
+#[sqlx::test(migrations = "../migrations")]
 async fn answers_on_gold_stay_when_their_value_is_split(db: PgPool) {
     let (world, lead, x, _) = answered(db).await;
     // As if y had met the photo as gold.

@@ -62,6 +62,10 @@ async fn given_values_are_merged_with_their_photos_and_standards_and_come_back(d
         assert!((prior.distribution[value] - probability).abs() < 1e-12, "{attribute} {value}: {prior:?}");
     }
 
+    // The same table again, as with the same folder, changes nothing.
+    schema::set_priors(&lead, &world.db, PETS, &standards).await.unwrap();
+    assert_eq!(schema::priors(&lead, &world.db, PETS).await.unwrap(), merged);
+
     // What comes in under the old key is of the value that stays.
     let file = |contents: &[u8; 32]| NewFile {
         hash: *contents,

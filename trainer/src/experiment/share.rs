@@ -28,7 +28,12 @@ pub fn with_share(dataset: &Dataset, share: f64, seed: u64) -> Result<Dataset> {
             rows.sort_unstable();
             let kept = (rows.len() as f64 * share).ceil() as usize;
             for (_, row) in rows.into_iter().skip(kept) {
-                part.items[row].masks.insert(attribute.key.clone(), 0);
+                let item = &mut part.items[row];
+                item.masks.insert(attribute.key.clone(), 0);
+                // As if nobody had answered, also for pseudo-labels.
+                item.answers.remove(&attribute.key);
+                item.targets.remove(&attribute.key);
+                item.votes.remove(&attribute.key);
             }
         }
     }

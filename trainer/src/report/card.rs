@@ -115,9 +115,10 @@ fn pseudo_labels(card: &mut String, pseudo: &PseudoLabels) {
         ),
     );
     line(card, "| head | answers taken | test accuracy before |\n|---|---:|---:|");
-    for (attribute, before) in &pseudo.before {
+    for attribute in pseudo.attributes() {
         let taken = pseudo.answers.get(attribute).copied().unwrap_or(0);
-        line(card, &format!("| {attribute} | {taken} | {:.2} |", 100.0 * before));
+        let before = pseudo.before.get(attribute).map(|before| format!("{:.2}", 100.0 * before)).unwrap_or_default();
+        line(card, &format!("| {attribute} | {taken} | {before} |"));
     }
     line(card, "");
 }
@@ -257,7 +258,10 @@ fn files(card: &mut String) {
     line(card, "## Files\n");
     for (name, content) in [
         ("metrics.json", "all figures"),
-        ("predictions.csv", "every value of every head for every photo, after temperature scaling"),
+        (
+            "predictions.csv",
+            "every value of every head for every photo, after temperature scaling; where a second round learnt the model's own answer, the first round's",
+        ),
         ("per_class.csv", "precision, recall, F1 and support per value"),
         ("confused.csv", "most confused pairs with their photos, the model's surest mistake first"),
         ("top_losses.csv", "the photos with the largest losses"),

@@ -37,6 +37,8 @@ pub fn DisagreementsPage() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(Filter::from_query));
     let selected = Memo::new(move |_| query.with(filter::selected));
+    // The list knows nothing of a run's photos, which a review may go through.
+    let listed = Memo::new(move |_| Filter { errors: None, ..filter.get() });
     let cursor = RwSignal::new(None::<i64>);
     // Another filter begins at its first page. Not an effect: the list must not be asked for twice.
     let page_of = Memo::new(move |before: Option<&(String, Filter, Option<i64>)>| {
@@ -117,9 +119,9 @@ pub fn DisagreementsPage() -> impl IntoView {
                     let attributes: Vec<_> = guides.into_iter().map(|guide| guide.attribute).collect();
                     view! {
                         <AgreementTable attributes=attributes.clone() agreement/>
-                        <Queues filter suspects find key=project.key/>
-                        <FilterBar filter attributes=attributes.clone() pairs/>
-                        <Listing list attributes filter cursor key=project.key chosen decided/>
+                        <Queues filter=listed suspects find key=project.key/>
+                        <FilterBar filter=listed attributes=attributes.clone() pairs/>
+                        <Listing list attributes filter=listed cursor key=project.key chosen decided/>
                     }
                 })}
             }),

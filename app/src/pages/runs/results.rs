@@ -147,18 +147,19 @@ fn SecondRound(
         sure = text::percent(pseudo.threshold, 0),
         taken = text::number(pseudo.taken as i64)
     );
-    let of_head = |(head, before): (&String, &f64)| {
-        let after = heads.get(head)?.get(Split::Test.as_str())?.accuracy;
-        Some(view! {
+    let of_head = |head: &str| {
+        let after = heads.get(head).and_then(|splits| splits.get(Split::Test.as_str())).map(|after| after.accuracy);
+        let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| text::percent(share, 1));
+        view! {
             <tr>
                 <th scope="row">{text::attribute_name_of(&attributes, head, text::language())}</th>
                 <td class="numeric">{text::number(pseudo.answers.get(head).copied().unwrap_or(0) as i64)}</td>
-                <td class="numeric">{text::percent(*before, 1)}</td>
-                <td class="numeric">{text::percent(after, 1)}</td>
+                <td class="numeric">{share(pseudo.before.get(head).copied())}</td>
+                <td class="numeric">{share(after)}</td>
             </tr>
-        })
+        }
     };
-    let rows = pseudo.before.iter().filter_map(of_head).collect_view();
+    let rows = pseudo.attributes().into_iter().map(of_head).collect_view();
     view! {
         <section class="stack-s">
             <h2>{t!("Pseudo-labels")}</h2>
@@ -180,13 +181,16 @@ fn SecondRound(
 
 /// Why the run ended early and which weights it kept, where that is not as usual.
 fn ended(metrics: &Metrics) -> Option<String> {
+    // As the curves count them: a second round's epochs follow those of the first.
+    let earlier = metrics.pseudo.as_ref().map_or(0, |pseudo| pseudo.epochs);
+    let last = earlier + metrics.epochs;
     let stopped = metrics.stopped.map(|reason| match reason {
-        StopReason::Patience => t!("Stopped after epoch {epoch}: validation made no progress.", epoch = metrics.epochs),
-        StopReason::Minutes => t!("Stopped in epoch {epoch}: its minutes were spent.", epoch = metrics.epochs),
+        StopReason::Patience => t!("Stopped after epoch {epoch}: validation made no progress.", epoch = last),
+        StopReason::Minutes => t!("Stopped in epoch {epoch}: its minutes were spent.", epoch = last),
     });
     let kept = metrics
         .best_epoch
-        .map(|epoch| t!("The weights are those of epoch {epoch}, the best on validation.", epoch = epoch));
+        .map(|epoch| t!("The weights are those of epoch {epoch}, the best on validation.", epoch = earlier + epoch));
     let parts: Vec<String> = stopped.into_iter().chain(kept).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
