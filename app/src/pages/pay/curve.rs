@@ -121,30 +121,40 @@ fn refusal(why: Refusal) -> &'static str {
     }
 }
 
-/// For which attribute the next labels would bring most, or why that cannot be said.
+/// For which attribute the next labels would bring most, or why that cannot be said. Attributes are compared over so many labels
+/// as can be told of each of them.
 fn answer(curves: &[LearningCurve], name: &impl Fn(&str) -> String) -> String {
-    let mut gains: Vec<(&LearningCurve, &Gain)> =
-        curves.iter().filter_map(|curve| Some((curve, curve.gains.iter().find(|gain| gain.more == NEXT)?))).collect();
+    let gain_of = |curve: &LearningCurve, more: u64| curve.gains.iter().copied().find(|gain| gain.more == more);
+    let followed: Vec<&LearningCurve> = curves.iter().filter(|curve| curve.law.is_some()).collect();
+    let near = SHOWN.into_iter().rev().filter(|more| *more <= NEXT);
+    let common = near.into_iter().find(|more| followed.iter().all(|curve| gain_of(curve, *more).is_some()));
+    let Some(more) = common.filter(|_| !followed.is_empty()) else {
+        return if followed.is_empty() {
+            t!("What the next {count} labels would bring cannot be said from these trainings.", count = NEXT)
+        } else {
+            t!(
+                "What the next {count} labels would bring is too far from what was measured; nearer numbers stand in the table.",
+                count = NEXT
+            )
+        };
+    };
+    let mut gains: Vec<(&LearningCurve, Gain)> =
+        followed.into_iter().filter_map(|curve| Some((curve, gain_of(curve, more)?))).collect();
     gains.sort_by(|(_, a), (_, b)| b.gain.total_cmp(&a.gain));
-    match gains.first() {
-        Some((curve, gain)) => {
-            let most = t!(
-                "The next {count} labels would bring most for {attribute}: {gain} points of accuracy.",
-                count = NEXT,
-                attribute = name(&curve.head),
-                gain = gained(gain)
-            );
-            let unsure = gains.get(1).filter(|(_, second)| second.high > gain.low).map(|(second, _)| {
-                t!("Whether {other} would profit as much is open: the intervals overlap.", other = name(&second.head))
-            });
-            [Some(most), unsure].into_iter().flatten().collect::<Vec<_>>().join(" ")
-        }
-        None if curves.iter().any(|curve| curve.law.is_some()) => t!(
-            "What the next {count} labels would bring is too far from what was measured; nearer numbers stand in the table.",
-            count = NEXT
-        ),
-        None => t!("What the next {count} labels would bring cannot be said from these trainings.", count = NEXT),
-    }
+    let (best, gain) = gains[0];
+    let most = t!(
+        "The next {count} labels would bring most for {attribute}: {gain} points of accuracy.",
+        count = more,
+        attribute = name(&best.head),
+        gain = gained(&gain)
+    );
+    let unsure = gains.get(1).filter(|(_, second)| second.high > gain.low).map(|(second, _)| {
+        t!("Whether {other} would profit as much is open: the intervals overlap.", other = name(&second.head))
+    });
+    let far = (more < NEXT).then(|| {
+        t!("What the next {count} would bring is too far from what was measured for some attributes.", count = NEXT)
+    });
+    [Some(most), unsure, far].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -175,7 +185,12 @@ mod tests {
         assert!(
             of(&[curve("ear", &[(500, 0.01, 0.0, 0.03)]), coat]).contains("Whether EAR would profit as much is open")
         );
-        assert!(of(&[curve("ear", &[(100, 0.01, 0.0, 0.03)])]).contains("too far"));
+        // Five hundred can be told of one of them alone: that is no comparison.
+        let near = curve("body", &[(100, 0.097, 0.04, 0.12)]);
+        let said = of(&[curve("ear", &[(100, 0.006, 0.0, 0.02), (500, 0.011, 0.0, 0.05)]), near]);
+        assert!(said.starts_with("The next 100 labels would bring most for BODY: +9.7"), "{said}");
+        assert!(said.ends_with("What the next 500 would bring is too far from what was measured for some attributes."));
+        assert!(of(&[curve("ear", &[(1_000, 0.01, 0.0, 0.03)])]).contains("nearer numbers stand in the table"));
         let refused = LearningCurve { law: None, refused: Some(Refusal::Flat), ..curve("ear", &[]) };
         assert!(of(&[refused]).contains("cannot be said"));
     }
