@@ -61,7 +61,7 @@ pub fn Curves(
                     <td class="numeric">{last.map(|point| text::percent(point.accuracy, 1))}</td>
                     <td class="numeric">{text::number(curve.photos as i64)}</td>
                     {gains.collect_view()}
-                    <td>{curve.refused.map(refusal)}</td>
+                    <td class="pay-why">{curve.refused.map(refusal)}</td>
                 </tr>
             }
         })
